@@ -66,6 +66,21 @@ def percentile_interval(values: Floats, level: float) -> tuple[float, float]:
     return float(low), float(high)
 
 
+def constant_share_limits(share: float, units: int, level: float = 0.95) -> tuple[float, float]:
+    """Return the limits of a share that is the same in every resample of `units`.
+
+    Units that differ, with 0 or 1 each, would have been missed with a probability of
+    (1 - level) / 2 if there were as many of them as the limits allow for. Of a share of 0 or 1 they
+    are those of Clopper and Pearson.
+
+    >>> low, high = constant_share_limits(1.0, 8)
+    >>> round(low, 3), high
+    (0.631, 1.0)
+    """
+    unseen = 1 - ((1 - level) / 2) ** (1 / units)
+    return share * (1 - unseen), share + (1 - share) * unseen
+
+
 def mean_interval(
     values: ArrayLike,
     level: float = 0.95,

@@ -74,6 +74,8 @@ class CascadeConfig(BaseModel):
                     f'`{setting}` says nothing without "{doubt}" in `unsure`',
                     f'add "{doubt}" to `unsure`, or leave out `{setting}`',
                 )
+        if repeated := [one for one, n in Counter(self.unsure).items() if n > 1]:
+            raise ConfigError(f'`unsure` names "{repeated[0]}" twice', "name each doubt once")
         if "unscored" not in self.unsure:
             raise ConfigError(
                 "what the cheap judge cannot grade would stay unscored",
@@ -256,13 +258,13 @@ class Cascade:
 
 
 def _refuse_boundaries_off_scale(boundaries: Sequence[float], rubric: Rubric) -> None:
-    """Raise ConfigError for a boundary that lies within the scale of no criterion."""
+    """Raise ConfigError for a boundary that lies between two grades of no criterion."""
     scales = {(criterion.low, criterion.high): None for criterion in rubric.criteria}
     for boundary in boundaries:
-        if not any(low <= boundary <= high for low, high in scales):
+        if not any(low < boundary < high for low, high in scales):
             known = " and ".join(f"{low} to {high}" for low, high in scales)
             raise ConfigError(
-                f"boundary {boundary:g} is not on the scale of rubric {rubric.name}, {known}",
+                f"boundary {boundary:g} is not within the scale of rubric {rubric.name}, {known}",
                 "name boundaries between two of its grades",
             )
 

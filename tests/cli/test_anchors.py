@@ -131,6 +131,7 @@ def test_what_cannot_be_is_refused(tmp_path):
     rubric = ("--rubric", "rationale-quality")
     assert anchors("--suite", "small.toml", "--n", "10", "--name", "one", *rubric).exit_code == 0
     assert "there is a version 'one' already" in fault("--name", "one", *rubric).cause
+    assert "there is a version 'one' already" in fault("--name", " one ", *rubric).cause
     assert "graded by rubric 'rationale-quality'" in fault("--rubric", "coherence-1-7").cause
     again = anchors("--suite", "small.toml", *rubric)
     assert again.exit_code == 2 and "has anchors already" in " ".join(again.output.split())

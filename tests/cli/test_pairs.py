@@ -104,6 +104,17 @@ def test_a_judge_of_single_answers(ran):
     assert "a method never lost to another" in " ".join(text.split())
 
 
+def test_tasks_that_files_no_longer_hold_are_named(ran):
+    assert "no longer" not in invoked("pairs", "--suite", "small.toml").stderr
+    _, record = read(ran)
+    record["tasks"].append(record["tasks"][0] | {"task": "other"})
+    (ran / "pairs-lengthy.json").write_text(json.dumps(record))
+    done = invoked("pairs", "--suite", "small.toml", "--dataset", "toy")
+    expected = "judge lengthy: its files now hold only toy, and no longer other:"
+    assert expected in " ".join(done.stderr.split())
+    assert "no longer" not in invoked("pairs", "--suite", "small.toml").stderr
+
+
 def test_a_pairwise_rubric_is_asked_in_both_orders(ran):
     pairwise = ("--by", "judges.py:Honest", "--rubric", "pair-quality", "--label", "honest")
     text = said("pairs", "--suite", "small.toml", *pairwise)

@@ -195,9 +195,9 @@ def test_settings_that_contradict_are_refused():
         make(Plain(), other, "unscored")
 
 
-@pytest.mark.parametrize("boundary", [-0.5, 3.5, 2.5e9, math.nan])
-def test_a_boundary_off_the_scale_is_refused(boundary):
-    with pytest.raises(ConfigError, match=r"not on the scale of rubric .*, 0 to 3"):
+@pytest.mark.parametrize("boundary", [-0.5, 0.0, 3.0, 3.5, 2.5e9, math.nan])
+def test_a_boundary_that_is_between_no_grades_is_refused(boundary):
+    with pytest.raises(ConfigError, match=r"not within the scale of rubric .*, 0 to 3"):
         make(Plain(), Plain(), "unscored", "boundary", boundaries=[1.5, boundary])
 
 
@@ -265,3 +265,10 @@ def test_another_call_and_other_words_reach_both_judges(tmp_path):
     again = make(cheap, Plain(0), "unscored").repeat(1)
     (verdict,) = again.judge(many_inputs(1), judging_run(tmp_path))
     assert verdict.grades == {"rating": 2.0}  # call 2, as each call has two samples
+
+
+@pytest.mark.parametrize("doubt", ["unscored", "disagreement"])
+def test_a_doubt_named_twice_is_refused(doubt):
+    cheap = Drawn([1], [1])
+    with pytest.raises(ConfigError, match=f'`unsure` names "{doubt}" twice'):
+        make(cheap, Plain(1), "unscored", "disagreement", doubt)

@@ -28,6 +28,8 @@ from benchkit.report.paper.published_values import PUBLISHED_FOLDER
 from benchkit.runs.records import JUDGE_PREFIX
 from benchkit.stats.agreement.synthetic_raters import SYNTHETIC
 
+_CSV_COLUMNS = ("source", "statistic", "ours", "published")
+
 
 def agreement_like_paper(
     labels: Sequence[Path],
@@ -116,13 +118,15 @@ def print_like_paper(tables: Sequence[TextTable], format_: str) -> None:
 def render_agreement(tables: Sequence[TextTable], format_: str) -> str:
     """Return tables of `agreement_like_paper` as `md`, `latex` or `json`, or the first as `csv`.
 
+    CSV says in its first column whether ours are of generated grades.
     JSON has what tables print: title, statistics, the confusion matrix where there is one, notes.
     """
     if format_ == "json":
         return json.dumps(_as_record(tables), indent=2, ensure_ascii=False) + "\n"
     if format_ == "csv":
         rows = [list(row) for row in tables[0].rows if isinstance(row, tuple)]
-        return csv_text(("statistic", "ours", "published"), rows)
+        source = SYNTHETIC if SYNTHETIC in tables[0].title else "measured"
+        return csv_text(_CSV_COLUMNS, [[source, *row] for row in rows])
     return render_latex(tables) if format_ == "latex" else render_markdown(tables)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from benchkit.api.judge_reports.generated_data import judges_generated_data
-from benchkit.console import echo_files
+from benchkit.console import echo, echo_files
 from benchkit.errors import StoreError
 from benchkit.io import folder_name
 from benchkit.judging.pairs.pair_run import (
@@ -22,7 +22,7 @@ from benchkit.judging.pairs.pair_run import (
 from benchkit.lm.cost_estimate import ESTIMATE_NOTE, NO_COST
 from benchkit.lm.data_parallel.engine_factory import use_engine_factory
 from benchkit.report.core.terminal_table import print_tables
-from benchkit.report.pairs.files import write_pairs
+from benchkit.report.pairs.files import find_dropped_tasks, write_pairs
 from benchkit.report.pairs.pair_summary import PairFacts, summarize_pairs
 from benchkit.report.pairs.tables import pair_tables
 
@@ -78,13 +78,25 @@ def compare_answers(
 
 
 def report_pairs(planned: "JudgingPlan", console: "Console", leaderboards: Path) -> None:
-    """Compare, and print tables; write them into LEADERBOARDS/SUITE, where there is one."""
+    """Compare, and print tables; write them into LEADERBOARDS/SUITE, where there is one.
+
+    Files hold what was compared now; which other tasks they held before is said.
+    """
     table, usage, facts = compare_answers(planned)
     summaries = list(summarize_pairs(table, facts))
     print_tables(console, pair_tables(summaries))
     folder = leaderboards / folder_name(planned.name)
     if folder.is_dir():
+        dropped = find_dropped_tasks(summaries, folder)
         echo_files(write_pairs(table, summaries, usage, folder))
+        for judge, others in dropped.items():
+            tasks = ", ".join(one.task for one in summaries if one.judge == judge)
+            echo(
+                f"judge {judge}: its files now hold only {tasks}, and no longer"
+                f" {', '.join(others)}: compare without --dataset to have all",
+                fg="yellow",
+                err=True,
+            )
 
 
 def _list_tasks(planned: "JudgingPlan") -> Iterator[PairTask]:

@@ -86,8 +86,8 @@ def judge_anchors(
             "give the judge the same rubric, or draw new anchors into another file",
         )
     judged = utc_timestamp()
-    name = name or f"{', '.join(judge.models) or job.spec.name} {judged}"
-    if name in {version.name for version in anchors.versions}:
+    name = name.strip() or f"{', '.join(judge.models) or job.spec.name} {judged}"
+    if name in {version.name.strip() for version in anchors.versions}:
         raise ConfigError(f"there is a version {name!r} already", "give another --name")
     inputs = [anchor.judge_input() for anchor in anchors.anchors]
     with ask_again_since(time.time()):

@@ -43,6 +43,8 @@ SUMMARY_COLUMNS = {
     "unscored": pl.Int64,
 }
 BIASED, CLEAR, TOO_FEW, AS_EXPECTED = "biased", "no bias found", "too few cases", "as it ought to"
+NOT_GRADED = "not graded"
+"""No answer has a grade both as it is and changed."""
 NO_FALL = "no fall found"
 """Where grades ought to fall, and a fall would have been seen: not finding one is a finding."""
 
@@ -61,7 +63,8 @@ def summarize_probes(table: pl.DataFrame, seed: int = 0) -> pl.DataFrame:
         effect that would have been seen with 80 % power among all tests of the report;
         detectable_alone: were it the only test. relevant: the effect that must have been
         detectable for "no bias found". p, p_adjusted: of no change, by itself and adjusted.
-        outcome: `biased`, `no bias found`, `no fall found`, `too few cases` or `as it ought to`.
+        outcome: `biased`, `no bias found`, `no fall found`, `too few cases`, `as it ought to` or
+        `not graded`.
         low and high are null where the test rejects no mean. shift, moved:
         mean change and share of changed grades of every probe; up, down: how many rose and fell.
         unscored: answers without a grade before or after.
@@ -114,7 +117,9 @@ def decide(
         detectable: The effect that would have been seen, NaN for none.
         relevant: The effect that must have been detectable for "no bias found".
     """
-    if effect.n and p_adjusted <= LEVEL:
+    if not effect.n:
+        return NOT_GRADED
+    if p_adjusted <= LEVEL:
         may_fall = expected in ("no rise", "fall") and effect.value < 0
         return AS_EXPECTED if may_fall else BIASED
     if not detectable <= relevant:  # also NaN

@@ -1,6 +1,5 @@
 """Win rates of methods from people's preferences between pairs of answers."""
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from benchkit.report.agreement.ratings_io import read_ratings_file
 from benchkit.report.core.cell import Cell
 from benchkit.report.core.labels import count_title, format_cell
 from benchkit.report.core.text_table import TextTable, csv_text
-from benchkit.stats.bootstrap import mean_interval
+from benchkit.stats.bootstrap import constant_share_limits, mean_interval
 from benchkit.stats.clusters import count_clusters, find_clusters
 
 _COLUMNS = ("item", "rater", "grade", "method_a", "method_b", "shown_first")
@@ -20,6 +19,7 @@ CSV_COLUMNS = (
     "method", "against", "pairs", "users", "wins", "ties", "losses", "win_rate", "low", "high",
 )  # fmt: skip
 ALL_OTHERS = "all others"
+_SAME = 1e-12  # limits that are no further apart are of resamples that are all the same
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,8 @@ class WinRate:
     losses: int
     rate: Cell
     """Mean over pairs of the mean over people: 1 for a win, 1/2 for a tie, 0 for a loss; its
-    bootstrap interval is over users."""
+    bootstrap interval is over users, and of a rate that is the same in every resample that in which
+    users that differ would have been missed with a probability of 2.5 %."""
 
 
 @dataclass(frozen=True)
@@ -122,8 +123,8 @@ def _mean_over_items(scores: pl.DataFrame, seed: int) -> Cell:
     low, high = mean_interval(values, seed=seed, clusters=clusters)
     n_users = count_clusters(clusters, len(values))
     mean = float(np.mean(values))
-    if math.isnan(low):  # too few users for an interval
-        return Cell(mean, n=len(values), n_users=n_users)
+    if high - low <= _SAME:
+        low, high = constant_share_limits(mean, n_users)
     return Cell(mean, low, high, len(values), n_users=n_users)
 
 
@@ -163,6 +164,13 @@ def preference_tables(
             else " Agreement of people needs two of them on the same pairs, and is left out."
         )
     ]
+    shares = [*cells, preferences.shown_first] if preferences.shown_first else cells
+    if any(map(_is_constant, shares)):
+        notes.append(
+            "A share that is the same in every resample, as where every pair was won, has the"
+            " interval in which users that differ would have been missed with a probability of"
+            " 2.5 %."
+        )
     if preferences.shown_first is not None:
         share = format_cell(preferences.shown_first, "{:.3f}".format)
         notes.append(
@@ -170,6 +178,10 @@ def preference_tables(
         )
     header = ("Method", "Against", "Pairs", "Wins", "Ties", "Losses", "Win rate")
     yield TextTable("Preferences between pairs of answers", header, tuple(rows), tuple(notes))
+
+
+def _is_constant(cell: Cell) -> bool:
+    return (cell.low, cell.high) == constant_share_limits(cell.mean, cell.users)
 
 
 def preferences_csv(preferences: Preferences) -> str:

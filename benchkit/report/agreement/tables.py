@@ -283,7 +283,8 @@ def _systems(pair: RaterPair, report: AgreementReport) -> TextTable:
     )
     units, weighted = _questions(report), "weighted " if report.weighted else ""
     notes = [
-        f"Over systems: correlation of the {weighted}mean grades of {pair.n_systems} systems; p by"
+        f"Over systems: correlation of the {weighted}mean grades of"
+        f" {count_text(pair.n_systems, 'system')}; p by"
         f" permuting the systems. Within {units}: mean of the correlations over the answers of"
         " each; none where all grades of a rater are equal.",
         *missing_reasons(by_system),

@@ -146,6 +146,7 @@ def _transport(report: CalibrationReport) -> TextTable:
         f"yes: no shift is seen, and one of {report.matters:g} (a tenth of the scale) would have"
         " been; open: too few labels to say. A method that is off also bends the line of the"
         " others: look at the largest shift first.",
+        "The interval is of each method by itself, not adjusted as p is.",
     )
     checks = [method.transport for method in report.methods if method.transport]
     if any(math.isnan(check.detectable) for check in checks):

@@ -97,11 +97,14 @@ def statement_tables(suite: str, table: GradeTable) -> Iterator[TextTable]:
     rows = list(_rows(table))
     if not rows:
         return
+    lines = [(label, *_cells(part)) for label, part in rows]
+    end = len(lines) - (rows[-1][0] == CONTROL)
+    lines[end:end] = _unchecked(table)
     yield TextTable(
         f"{suite}: {table.task}, statements of the rationales (not a grade),"
         f" judge {table.judge_title}",
         ("Method", "Rationales", "Statements", *_TITLES, "Precision", "Recall", "Absent"),
-        tuple((label, *_cells(part)) for label, part in rows),
+        tuple(lines),
         tuple(_notes(table, rows)),
     )
 
@@ -121,6 +124,14 @@ def _rows(table: GradeTable) -> Iterator[_Row]:
             yield _CONTROL_OF.format(row.label), row.statement_control
     if controls and controls[0] is not None and is_same:
         yield CONTROL, controls[0]
+
+
+def _unchecked(table: GradeTable) -> Iterator[tuple[str, ...]]:
+    """Yield a row for each method that has rationales, none of which was checked."""
+    for row in table.rows:
+        words = None if row.text is None else row.text.words
+        if row.statements is None and words is not None:
+            yield row.label, str(words.n), "not checked", *[""] * (len(_TITLES) + 3)
 
 
 def _cells(part: StatementStatistics) -> tuple[str, ...]:
@@ -154,6 +165,8 @@ def _notes(table: GradeTable, rows: Sequence[_Row]) -> Iterator[str]:
     if not any(part.recall for _, part in rows):
         yield "No recall: no review of an item taken states a reason."
     fewer = [f"{label}: {counts}" for label, part in rows if (counts := _fewer(part))]
+    if any(_unchecked(table)):
+        yield "Not checked: the judge checked no statement of any of these rationales."
     if fewer:
         yield (
             f"Of how many rationales, where not all have something to count: {'; '.join(fewer)}."

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from benchkit import io
-from benchkit.report.core.file_names import unique_stems
+from benchkit.report.core.file_names import label_stem
 from benchkit.report.core.text_table import csv_text, render_markdown
 from benchkit.report.pairs.pair_summary import PairSummary
 from benchkit.report.pairs.tables import describe_pairs, explain_strengths, pair_tables
@@ -30,7 +30,8 @@ def write_pairs(
     """
     paths = []
     judges = list(dict.fromkeys(summary.judge for summary in summaries))
-    for judge, stem in zip(judges, unique_stems(("pairs", judge) for judge in judges), strict=True):
+    for judge in judges:
+        stem = label_stem("pairs", judge, folder)
         of_judge = [summary for summary in summaries if summary.judge == judge]
         record = {
             "synthetic": any(summary.is_synthetic for summary in of_judge),
@@ -47,6 +48,21 @@ def write_pairs(
             paths.append(folder / f"{stem}{ending}")
             io.write_text(paths[-1], text)
     return paths
+
+
+def find_dropped_tasks(summaries: Sequence[PairSummary], folder: Path) -> dict[str, list[str]]:
+    """Return judge -> tasks that its files hold and `write_pairs` of `summaries` would drop."""
+    dropped = {}
+    for judge in dict.fromkeys(summary.judge for summary in summaries):
+        path = folder / f"{label_stem('pairs', judge, folder)}.json"
+        try:
+            tasks = [str(one["task"]) for one in json.loads(path.read_text("utf-8"))["tasks"]]
+        except (OSError, ValueError, KeyError, TypeError):  # none, or not written by us
+            continue
+        present = {summary.task for summary in summaries if summary.judge == judge}
+        if others := [task for task in dict.fromkeys(tasks) if task not in present]:
+            dropped[judge] = others
+    return dropped
 
 
 def pair_record(summary: PairSummary) -> dict[str, Any]:

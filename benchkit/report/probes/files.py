@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 
 from benchkit import io
-from benchkit.report.core.file_names import unique_stems
+from benchkit.report.core.file_names import label_stem
 from benchkit.report.core.text_table import csv_text, render_markdown
 from benchkit.report.probes.tables import probe_tables
 from benchkit.stats.bias_test import LEVEL, POWER
@@ -35,8 +35,8 @@ def write_probes(
     paths = []
     judges = summary["judge"].unique(maintain_order=True).to_list()
     tables = list(probe_tables(summary, unmeasured, caveats, is_synthetic))
-    stems = unique_stems(("probes", judge) for judge in judges)
-    for place, (judge, stem) in enumerate(zip(judges, stems, strict=True)):
+    for place, judge in enumerate(judges):
+        stem = label_stem("probes", judge, folder)
         rows, lacking = summary.filter(judge=judge), unmeasured.filter(judge=judge)
         record = {
             "synthetic": is_synthetic,

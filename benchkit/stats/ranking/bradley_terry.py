@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from benchkit import seeds
 from benchkit.stats.arrays import Floats, Ints
-from benchkit.stats.bootstrap import percentile_interval, split_draws
+from benchkit.stats.bootstrap import constant_share_limits, percentile_interval, split_draws
 
 BOUND = 8.0
 RESAMPLES = 1000
@@ -288,9 +288,8 @@ def _share_limits(
         if np.ptp(values) > 1e-12:
             low[place], high[place] = percentile_interval(values, level)
         else:
-            unseen = 1 - ((1 - level) / 2) ** (1 / users[place])
-            low[place] = value * (1 - unseen)
-            high[place] = value + (1 - value) * unseen
+            limits = constant_share_limits(float(value), int(users[place]), level)
+            low[place], high[place] = limits
     return low, high
 
 

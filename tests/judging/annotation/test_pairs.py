@@ -213,3 +213,37 @@ def test_commands_that_need_grades_say_what_labels_of_pairs_are_for(labels):
         assert "benchkit agree labels-1.csv gives their win rates" in caught.value.hint
     with pytest.raises(ConfigError, match="labels of pairs"):
         invoked("agree", "labels-1.csv", "--paper", "c-apo:figure10")
+
+
+def one_case_a_user(tmp_path, grades, cases_of_user=1):
+    lines = ["item,rater,grade,method_a,method_b,shown_first,cluster"]
+    for i, grade in enumerate(grades):
+        lines.append(f"i{i},ann,{grade},a,b,a,u{i // cases_of_user}")
+    (tmp_path / "labels.csv").write_text("\n".join(lines) + "\n")
+    return read_win_rates([tmp_path / "labels.csv"])
+
+
+@pytest.mark.parametrize(
+    ("grades", "cases_of_user", "limits"),
+    [
+        ([3] * 8, 1, (0.025 ** (1 / 8), 1.0)),  # Clopper and Pearson's of 8 of 8
+        ([1] * 8, 1, (0.0, 1 - 0.025 ** (1 / 8))),
+        ([2], 1, (0.5 * 0.025, 1 - 0.5 * 0.025)),
+        ([3, 1, 1] * 4, 3, (0.025 ** (1 / 4) / 3, 1 - 2 / 3 * 0.025 ** (1 / 4))),
+    ],
+)
+def test_rates_that_never_vary_are_not_exactly_known(tmp_path, grades, cases_of_user, limits):
+    preferences = one_case_a_user(tmp_path, grades, cases_of_user)
+    rate = preferences.rates[0]
+    assert (rate.method, rate.rate.low, rate.rate.high) == ("a", *map(pytest.approx, limits))
+    (table,) = preference_tables(preferences)
+    assert "[" in table.rows[0][-1] and any("would have been missed" in n for n in table.notes)
+    *_, low, high = preferences_csv(preferences).splitlines()[1].split(",")
+    assert (float(low), float(high)) == (rate.rate.low, rate.rate.high)
+
+
+def test_rates_that_vary_have_the_interval_of_the_bootstrap(tmp_path):
+    preferences = one_case_a_user(tmp_path, [1, 2, 3] * 10)
+    (table,) = preference_tables(preferences)
+    assert not any("would have been missed" in note for note in table.notes[:1])
+    assert 0.3 < preferences.rates[0].rate.low < 0.5 < preferences.rates[0].rate.high < 0.7

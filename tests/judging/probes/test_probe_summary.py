@@ -12,6 +12,7 @@ from benchkit.judging.probes.probe_summary import (
     BIASED,
     CLEAR,
     NO_FALL,
+    NOT_GRADED,
     TOO_FEW,
     decide,
     summarize_probes,
@@ -51,7 +52,7 @@ def test_the_summary_by_hand():
     }  # fmt: skip
     # |sum| >= 1 of signs of 1, 2 and 2: all eight arrangements but none.
     assert exact == {"p": 1.0, "p_adjusted": 1.0, "relevant": pytest.approx(0.3)}
-    assert mine["n"] == 0 and mine["unscored"] == 1 and mine["outcome"] == TOO_FEW
+    assert mine["n"] == 0 and mine["unscored"] == 1 and mine["outcome"] == NOT_GRADED
     assert mine["effect"] is mine["shift"] is mine["low"] is mine["moved"] is mine["p"] is None
 
 

@@ -50,12 +50,14 @@ def collect(folder):
     rows[2]["stated_reasons"] = []
     judged.judged("one", rows, by=judge())
     judged.judged("other", answers("judged", [1, 1, 1]), by=judge())
+    mute = [row | {"rationale": ""} for row in answers("judged", [1, 1, 1])]
+    judged.judged("mute", mute, by=judge())
     return collect_grades(judged.store, judged.plan(judge()))
 
 
 def test_statistics_by_hand(tmp_path):
     (table,) = collect(tmp_path)
-    one, other = table.rows
+    one, other = (next(row for row in table.rows if row.label == n) for n in ("one", "other"))
     assert other.statements is None
     part = one.statements
     assert part.statements.mean == pytest.approx(7 / 3)
@@ -70,7 +72,10 @@ def test_statistics_by_hand(tmp_path):
 def test_the_table_ends_with_the_control_and_grades_are_as_without(tmp_path):
     (table,) = collect(tmp_path)
     shown = [t for t in grade_tables("made", [table]) if "statements of" in t.title]
-    assert [row[0] for row in shown[0].rows] == ["one", CONTROL]
+    assert [row[0] for row in shown[0].rows] == ["one", "other", CONTROL]  # mute has no rationales
+    assert shown[0].rows[1][:3] == ("other", "3", "not checked")
+    assert {len(row) for row in shown[0].rows} == {len(shown[0].header)}
+    assert any(note.startswith("Not checked: the judge checked no") for note in shown[0].notes)
     assert "They enter no grade." in shown[0].notes[0]
     assert one_mean(table, "one") == 2
     names = [line.split(",")[8] for line in grades_csv("made", [table]).splitlines()[1:]]

@@ -84,6 +84,8 @@ def test_systems_are_compared_by_means_and_within_items():
     assert 0 < pair.within_item_counts["pearson"] <= 20 and pair.within_item["pearson"].value > 0.3
     text = render_markdown(list(agreement_tables(report)))
     assert "people and gpt, by system" in text and "mean grades of 4 systems" in text
+    alone = render_markdown(list(agreement_tables(measure_agreement(people(9, systems=1)))))
+    assert "mean grades of 1 system; p" in alone
     levels = {row["level"] for row in csv.DictReader(io.StringIO(agreement_csv(report)))}
     assert levels == {"group", "sample", "system", "within-item"}
 

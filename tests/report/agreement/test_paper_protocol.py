@@ -132,10 +132,10 @@ def test_the_commands_from_judged_runs_to_the_figure(tmp_path, monkeypatch):
     assert len(list((tmp_path / "figure").glob("*.png"))) == 1
     of_suite = ("report", "--suite", "plum", "--paper", "c-apo:figure10")
     as_csv = said(*of_suite, "--labels", "labels.csv", "--format", "csv").splitlines()
-    assert as_csv[0] == "statistic,ours,published"
-    assert as_csv[3].startswith("Quadratic weighted kappa,")
+    assert as_csv[0] == "source,statistic,ours,published"
+    assert as_csv[3].startswith("SYNTHETIC,Quadratic weighted kappa,")
     assert as_csv[3].endswith(",.75")
-    assert as_csv[3].split(",")[1].strip('"') in shown
+    assert as_csv[3].split(",")[2].strip('"') in shown
     with pytest.raises(ConfigError, match="from people's labels"):
         invoked(*of_suite)
 
@@ -197,7 +197,8 @@ def test_the_formats_are_those_of_plain_agree(weighted):
     assert said(*figure, "md").startswith("**") or "| Samples" in said(*figure, "md")
     done = invoked(*figure, "csv")
     lines = done.stdout.splitlines()
-    assert lines[0] == "statistic,ours,published" and lines[1] == "Samples,20,250"
+    assert lines[0] == "source,statistic,ours,published"
+    assert lines[1] == "measured,Samples,20,250"
     assert "Weighted: kappa and Spearman" in done.stderr
     record = json.loads(said(*figure, "json"))
     ours = {row["statistic"]: row["ours"] for row in record["statistics"]}
@@ -211,3 +212,12 @@ def test_a_demo_says_that_it_is_of_a_paper():
     with pytest.raises(ConfigError, match="which one is not said") as caught:
         invoked("agree", "--demo")
     assert "--paper c-apo:figure8" in caught.value.hint
+
+
+@pytest.mark.parametrize("figure", ["c-apo:figure8", "c-apo:figure10"])
+def test_every_line_of_a_demo_as_csv_says_synthetic(figure):
+    header, *lines = invoked(
+        "agree", "--paper", figure, "--demo", "--format", "csv"
+    ).stdout.splitlines()
+    assert header.startswith("source,")
+    assert lines and all(line.startswith("SYNTHETIC,") for line in lines)

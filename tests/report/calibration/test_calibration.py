@@ -123,6 +123,7 @@ def test_equal_labels_say_nothing_of_a_shift(store):
     shown = tables(report)["Does the calibration of the others hold? toys, rating, judge stern"]
     assert [row[2:] for row in shown.rows] == [("-", "-", "open")] * 3
     assert any(note.startswith("-: labels that are all equal") for note in shown.notes)
+    assert "The interval is of each method by itself, not adjusted as p is." in shown.notes
     assert "detectable" not in calibration_csv([report])
 
 

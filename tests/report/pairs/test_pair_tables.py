@@ -9,7 +9,7 @@ from rich.console import Console
 
 from benchkit.judging.pairs.pair_run import PAIR_COLUMNS
 from benchkit.report.core.terminal_table import print_tables
-from benchkit.report.pairs.files import pair_record, write_pairs
+from benchkit.report.pairs.files import find_dropped_tasks, pair_record, write_pairs
 from benchkit.report.pairs.pair_summary import PairFacts, summarize_pairs
 from benchkit.report.pairs.tables import describe_pairs, pair_tables
 
@@ -125,6 +125,28 @@ def test_another_judges_files_stay(tmp_path):
     write_pairs(both, list(summarize_pairs(both)), {}, tmp_path)
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == alone
     assert len(alone) == 6 and "judge other" not in alone["pairs-llm.md"]
+
+
+def test_labels_that_look_alike_as_files_have_files_of_their_own(tmp_path):
+    labels = ("a b", "a-b", "a/b", "A-b")
+    for label in labels:
+        part = make_table(HAND).with_columns(judge=pl.lit(label))
+        write_pairs(part, list(summarize_pairs(part)), {}, tmp_path)
+    judges = [json.loads(p.read_text())["tasks"][0]["judge"] for p in tmp_path.glob("*.json")]
+    assert sorted(judges) == sorted(labels) and (tmp_path / "pairs-a-b.csv").exists()
+
+
+def test_tasks_that_files_held_and_will_not_hold_are_known(tmp_path):
+    toy = make_table(HAND)
+    both = pl.concat([toy, toy.with_columns(task=pl.lit("other"))])
+    now = list(summarize_pairs(toy))
+    assert find_dropped_tasks(now, tmp_path) == {}
+    write_pairs(both, list(summarize_pairs(both)), {}, tmp_path)
+    assert find_dropped_tasks(now, tmp_path) == {"llm": ["other"]}
+    assert find_dropped_tasks(list(summarize_pairs(both)), tmp_path) == {}
+    for text in ("no JSON", "[]", '{"tasks": [1]}'):
+        (tmp_path / "pairs-llm.json").write_text(text)
+        assert find_dropped_tasks(now, tmp_path) == {}
 
 
 def test_won_is_the_share_of_all_comparisons():

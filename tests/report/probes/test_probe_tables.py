@@ -145,7 +145,7 @@ def test_no_fall_is_an_outcome_of_its_own():
     assert by_probe["another's rationale"][-2:] == ("1.000", "no fall found")
 
 
-def test_what_was_never_graded_is_said_so():
+def test_what_was_never_graded_is_said_so(tmp_path):
     rows = [("strict", "c", "c", "padded", "no change", "rating", None, None, 1.0, 3.0)]
     schema = {"judge": pl.String, **PROBE_COLUMNS}
     summary = summarize_probes(pl.DataFrame(rows, schema=schema, orient="row"))
@@ -154,6 +154,17 @@ def test_what_was_never_graded_is_said_so():
     assert counts.rows[0][-1] == "1"
     assert "padded: not graded: no answer has a grade both as it is and changed." in tests.notes
     assert not any("too few" in note for note in tests.notes)
+    _, as_csv, as_json = write_probes(summary, UNMEASURED.clear(), tmp_path)
+    assert [r["outcome"] for r in csv.DictReader(as_csv.open())] == ["not graded"]
+    assert [r["outcome"] for r in json.loads(as_json.read_text())["probes"]] == ["not graded"]
+
+
+def test_no_judges_files_are_overwritten_by_anothers(tmp_path):
+    labels = ("a-b", "a b", "a/b", "A-b", "a.b")
+    for label in labels:
+        write_probes(make_summary().with_columns(judge=pl.lit(label)), UNMEASURED, tmp_path)
+    judges = [json.loads(p.read_text())["probes"][0]["judge"] for p in tmp_path.glob("*.json")]
+    assert sorted(judges) == sorted(labels) and (tmp_path / "probes-a-b.json").exists()
 
 
 def test_a_judge_that_has_nothing_to_grade_is_named(tmp_path):
