@@ -6,6 +6,8 @@ import pytest
 
 from tests.support.suites import METHODS
 
+collect_ignore = ["benchmarks/rectools_sasrec.py"]  # it runs under a Python that has RecTools
+
 
 @pytest.fixture
 def methods(tmp_path, monkeypatch):
