@@ -9,22 +9,13 @@ from benchkit.judging.runner import JudgeCost
 from benchkit.lm.cost_estimate import ESTIMATE_NOTE, CallCost, CostEstimate
 from benchkit.runs.store import Store
 from tests.support.command_line import said
-from tests.support.explained_suite import run_explained_suite, write_explained_suite
+from tests.support.explained_suite import STRICT_JUDGE, run_explained_suite, write_explained_suite
 from tests.support.toy_judges import JUDGES
-
-JUDGING = """
-[judging]
-cases = 20
-[[judging.judges]]
-judge = "judges.py:Strict"
-label = "strict"
-config = { rubric = "rationale-quality" }
-"""
 
 
 @pytest.fixture
 def ran(methods, tmp_path):
-    write_explained_suite(methods, tmp_path, JUDGING)
+    write_explained_suite(methods, tmp_path, STRICT_JUDGE)
     (tmp_path / "judges.py").write_text(JUDGES)
     run_explained_suite(tmp_path)
 

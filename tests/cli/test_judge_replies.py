@@ -8,17 +8,8 @@ import pytest
 from benchkit.errors import ConfigError
 from benchkit.runs.store import Store
 from tests.support.command_line import said
-from tests.support.explained_suite import run_explained_suite, write_explained_suite
+from tests.support.explained_suite import STRICT_JUDGE, run_explained_suite, write_explained_suite
 from tests.support.toy_judges import JUDGES
-
-JUDGING = """
-[judging]
-cases = 20
-[[judging.judges]]
-judge = "judges.py:Strict"
-label = "strict"
-config = { rubric = "rationale-quality" }
-"""
 
 RUBRIC = """
 title = "Wit"
@@ -38,7 +29,7 @@ description = "how witty"
 @pytest.fixture
 def cases(methods, tmp_path):
     """A store with two methods that explain, and the cases that are judged."""
-    write_explained_suite(methods, tmp_path, JUDGING)
+    write_explained_suite(methods, tmp_path, STRICT_JUDGE)
     (tmp_path / "judges.py").write_text(JUDGES)
     (tmp_path / "wit.toml").write_text(RUBRIC)
     run_explained_suite(tmp_path)

@@ -8,6 +8,14 @@ from tests.support.suites import make_suite, run_all
 from tests.support.toy_judges import EXPLAINERS
 
 SUITE_FILE = "small.toml"
+STRICT_JUDGE = """
+[judging]
+cases = 20
+[[judging.judges]]
+judge = "judges.py:Strict"
+label = "strict"
+config = { rubric = "rationale-quality" }
+"""
 USERS = 40
 
 

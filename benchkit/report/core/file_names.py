@@ -1,11 +1,16 @@
-"""Names of the files that a report writes."""
+"""Names of the files that a report writes, and the files of one judge."""
 
 import hashlib
+import json
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from benchkit.io import slug
+import polars as pl
+
+from benchkit import io
+from benchkit.report.core.text_table import TextTable, csv_text, render_markdown
 
 _MAX_STEM_BYTES = 120
 
@@ -20,7 +25,7 @@ def label_stem(prefix: str, label: str, folder: Path) -> str:
     >>> label_stem("pairs", "a-b", Path()), label_stem("pairs", "a b", Path())
     ('pairs-a-b', 'pairs-a-b-c8687a08aa')
     """
-    stem = slug(label)
+    stem = io.slug(label)
     plain = f"{prefix}-{stem}"
     digest = hashlib.sha256(label.encode()).hexdigest()[:10]
     room = _MAX_STEM_BYTES - len(digest) - 1
@@ -30,6 +35,24 @@ def label_stem(prefix: str, label: str, folder: Path) -> str:
     present = {path.stem for path in folder.glob(f"{prefix}-*")}
     alike = any(name != plain and _fold(name) == _fold(plain) for name in present)
     return hashed if (plain not in present and alike) or hashed in present else plain
+
+
+def write_judge_files(
+    folder: Path,
+    stem: str,
+    tables: Sequence[TextTable],
+    rows: pl.DataFrame,
+    record: Mapping[str, Any],
+) -> list[Path]:
+    """Write STEM.md with tables, STEM.csv with rows, STEM.json with a record; return the paths."""
+    texts = {
+        ".md": render_markdown(tables),
+        ".csv": csv_text(rows.columns, rows.iter_rows()),
+        ".json": json.dumps(record, indent=2, allow_nan=False) + "\n",
+    }
+    for ending, text in texts.items():
+        io.write_text(folder / f"{stem}{ending}", text)
+    return [folder / f"{stem}{ending}" for ending in texts]
 
 
 def _fold(name: str) -> str:
@@ -47,7 +70,7 @@ def unique_stems(names: Iterable[Sequence[str]]) -> Iterator[str]:
     used: set[str] = set()
     for parts in names:
         whole = (
-            slug("-".join(parts))
+            io.slug("-".join(parts))
             .replace(".", "-")
             .encode()[:_MAX_STEM_BYTES]
             .decode(errors="ignore")

@@ -8,9 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from benchkit import io
-from benchkit.report.core.file_names import label_stem
-from benchkit.report.core.text_table import csv_text, render_markdown
+from benchkit.report.core.file_names import label_stem, write_judge_files
 from benchkit.report.pairs.pair_summary import PairSummary
 from benchkit.report.pairs.tables import describe_pairs, explain_strengths, pair_tables
 
@@ -38,15 +36,8 @@ def write_pairs(
             "usage": {judge: usage.get(judge, {})},
             "tasks": [pair_record(summary) for summary in of_judge],
         }
-        rows = table.filter(judge=judge)
-        texts = {
-            ".md": render_markdown(list(pair_tables(of_judge))),
-            ".csv": csv_text(rows.columns, rows.iter_rows()),
-            ".json": json.dumps(record, indent=2, allow_nan=False) + "\n",
-        }
-        for ending, text in texts.items():
-            paths.append(folder / f"{stem}{ending}")
-            io.write_text(paths[-1], text)
+        tables = list(pair_tables(of_judge))
+        paths += write_judge_files(folder, stem, tables, table.filter(judge=judge), record)
     return paths
 
 

@@ -1,14 +1,11 @@
 """Probes of judges as files: tables, exact figures, and the same as JSON."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
 
-from benchkit import io
-from benchkit.report.core.file_names import label_stem
-from benchkit.report.core.text_table import csv_text, render_markdown
+from benchkit.report.core.file_names import label_stem, write_judge_files
 from benchkit.report.probes.tables import probe_tables
 from benchkit.stats.bias_test import LEVEL, POWER
 
@@ -47,12 +44,5 @@ def write_probes(
             "not_measured": lacking.to_dicts(),
             "caveats": list((caveats or {}).get(judge, ())),
         }
-        texts = {
-            ".md": render_markdown(tables[2 * place : 2 * place + 2]),
-            ".csv": csv_text(rows.columns, rows.iter_rows()),
-            ".json": json.dumps(record, indent=2, allow_nan=False) + "\n",
-        }
-        for ending, text in texts.items():
-            paths.append(folder / f"{stem}{ending}")
-            io.write_text(paths[-1], text)
+        paths += write_judge_files(folder, stem, tables[2 * place : 2 * place + 2], rows, record)
     return paths
