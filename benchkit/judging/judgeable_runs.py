@@ -72,12 +72,13 @@ def find_judgeable_runs(
         ("method", methods, dict.fromkeys(row.label for row in plan.rows)),
         ("dataset", tasks, dict.fromkeys(row.task for row in plan.rows)),
     ):
-        for unknown in (name_ for name_ in names if name_ not in known):
-            raise ConfigError(
-                f"unknown {kind} {unknown!r}: the store has runs of suite {name!r} with"
-                f" {', '.join(known)}",
-                suggest_names(unknown, known),
-            )
+        for wanted in names:
+            if wanted not in known:
+                raise ConfigError(
+                    f"unknown {kind} {wanted!r}: the store has runs of suite {name!r} with"
+                    f" {', '.join(known)}",
+                    suggest_names(wanted, known),
+                )
     specs = {task.name: suite.dataset(task.test) for task in suite.tasks}
     judgeable = []
     for row in plan.rows:
