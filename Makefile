@@ -30,23 +30,24 @@ docs: $(VENV)/installed-docs
 	NO_MKDOCS_2_WARNING=1 OMP_NUM_THREADS=1 $(BIN)/python -m mkdocs build --strict --quiet
 	@echo "build/site/index.html"
 
+# RECTOOLS_PYTHON is that of an environment with rectools[torch]==0.19; without it SASRec's file stays.
 bench: $(VENV)/installed-test
 	$(BIN)/python tests/benchmarks/bench_scoring.py
 	$(BIN)/python tests/benchmarks/bench_evaluation.py --out leaderboards/benchmarks/evaluation.json
 	$(BIN)/python tests/benchmarks/bench_prepare.py
 	$(BIN)/python tests/benchmarks/bench_isolation.py
 	$(BIN)/python tests/benchmarks/bench_out_of_core.py --reviews 10000000 --limit-gb 6 --way always --compare
-	$(BIN)/python tests/benchmarks/bench_executors.py
-	$(BIN)/python tests/benchmarks/bench_estimates.py
-	$(BIN)/python tests/benchmarks/bench_calibration.py
-	$(BIN)/python tests/benchmarks/bench_probes.py
-	$(BIN)/python tests/benchmarks/bench_lm.py
-	$(BIN)/python tests/benchmarks/bench_preference.py
-	$(BIN)/python tests/benchmarks/bench_grpo.py
+	$(BIN)/python tests/benchmarks/bench_executors.py --out leaderboards/benchmarks/executors.json
+	$(BIN)/python tests/benchmarks/bench_estimates.py --out leaderboards/benchmarks/estimates.json
+	$(BIN)/python tests/benchmarks/bench_calibration.py --out leaderboards/benchmarks/calibration.json
+	$(BIN)/python tests/benchmarks/bench_probes.py --out leaderboards/benchmarks/probes.json
+	$(BIN)/python tests/benchmarks/bench_lm.py --out leaderboards/benchmarks/language_models.json
+	$(BIN)/python tests/benchmarks/bench_preference.py --out leaderboards/benchmarks/preference.json
+	$(BIN)/python tests/benchmarks/bench_grpo.py --out leaderboards/benchmarks/grpo.json
 	$(BIN)/python tests/benchmarks/bench_nano.py
 	$(BIN)/python tests/benchmarks/bench_page.py
 	$(BIN)/python tests/benchmarks/bench_report.py
-	$(BIN)/python tests/benchmarks/bench_sasrec.py --family --out leaderboards/benchmarks/sasrec_family.json
+	$(BIN)/python tests/benchmarks/bench_sasrec.py --family $(if $(RECTOOLS_PYTHON),--rectools-python $(RECTOOLS_PYTHON) --out leaderboards/benchmarks/sasrec_family.json)
 
 # At most eight minutes on one large GPU; downloads no model. Liger and vLLM count if installed.
 gpu-check: $(VENV)/installed-test

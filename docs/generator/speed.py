@@ -37,6 +37,10 @@ def _preference(name: str) -> Callable[[Any], list[float]]:
     return lambda rows: [row["ratios"][name] for row in rows]
 
 
+def _served(route: str) -> Callable[[Any], list[float]]:
+    return lambda found: [row["speedup"] for row in found["rows"] if row["route"] == route]
+
+
 COMPARISONS = (
     Comparison(
         "score 30 titles after one prompt", "each title with the prompt, transformers",
@@ -48,7 +52,11 @@ COMPARISONS = (
     ),
     Comparison(
         "score 30 titles after one prompt in vLLM", "each title with the prompt, vLLM",
-        "served_scoring.json", lambda found: [found["speedup"]], 8,
+        "served_scoring.json", _served("in process"), 8,
+    ),
+    Comparison(
+        "score 30 titles after one prompt by `vllm serve`", "each title with the prompt, vLLM",
+        "served_scoring.json", _served("served, scale-out"), 7,
     ),
     Comparison(
         "train preferences on a long prompt", "both answers with the prompt, own loop",
@@ -92,14 +100,16 @@ def write_speed() -> dict[str, str]:
         PATH: page(
             "# Speed {#speed}",
             "Times of another way over benchkit's, both in one run of a script on one machine;"
-            " several figures are several models or methods. `make bench` measures them again, and"
-            " a test fails if a file of `leaderboards/benchmarks` holds less than the last column"
+            " several figures are several models or methods. `make bench` measures them again, with"
+            " RECTOOLS_PYTHON=PATH for RecTools; those of vLLM are from the script"
+            " `tests/scripts/served_scoring.py`."
+            " A test fails if a file of `leaderboards/benchmarks` holds less than the last column"
             " but one says. Unless a file names another machine, it is two shared CPU cores:"
             " ratios say more than times.",
             table(("what", "beside", "times as fast", "at least", "file"), rows),
             "## Evaluation at scale {#scale}",
             "From scores to ranks, metrics, intervals and the record of every case. `full` ranks"
-            " the whole catalogue for each user; the model's own time is apart.",
+            " the whole catalogue for each user, and its seconds include the model's own.",
             table(("users x items", "seconds", "of them in the model", "memory"), _scale_rows()),
         )
     }

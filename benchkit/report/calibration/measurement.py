@@ -28,6 +28,7 @@ from benchkit.stats.calibration.prediction_powered import (
     calibrate_contrast,
     calibrate_share,
 )
+from benchkit.stats.calibration.scale_limits import clip_to_scale
 from benchkit.stats.calibration.transport import TransportCheck, check_transport
 
 DEFAULT_EPSILON = 0.15
@@ -176,8 +177,9 @@ def _limits(answers: JudgedAnswers) -> tuple[float, float] | None:
 def _contrast(
     answers: JudgedAnswers, groups: Sequence[AnswerGroup], coefficients: Sequence[float]
 ) -> CalibratedEstimate:
-    estimate = calibrate_contrast(groups, coefficients)
-    return widen_for_equal_labels(estimate, groups, coefficients, _limits(answers))
+    estimate, limits = calibrate_contrast(groups, coefficients), _limits(answers)
+    estimate = widen_for_equal_labels(estimate, groups, coefficients, limits)
+    return clip_to_scale(estimate, groups, coefficients, limits) if limits else estimate
 
 
 def _overall(answers: JudgedAnswers) -> CalibratedEstimate:

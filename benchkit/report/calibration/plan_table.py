@@ -29,12 +29,14 @@ def plan_tables(answers: JudgedAnswers, plan: LabelPlan, correlation: float) -> 
             (method, str(group.n_answers), str(group.n_pilot), f"{group.spread:.2f}",
              f"{group.residual_spread:.2f}", each, str(group.labels_neyman))
         )  # fmt: skip
-    each_numbers = [group.labels_each for group in plan.groups if not group.reason]
-    each_total = "-" if None in each_numbers else str(sum(n or 0 for n in each_numbers))
+    planned = [group for group in plan.groups if not group.reason]
+    each_numbers = [group.labels_each for group in planned]
+    no_each = None in each_numbers or not planned
     totals = (
         str(sum(group.n_answers for group in plan.groups)),
         str(sum(group.n_pilot for group in plan.groups)),
-        "", "", each_total, str(sum(group.labels_neyman for group in plan.groups)),
+        "", "", "-" if no_each else str(sum(n or 0 for n in each_numbers)),
+        str(sum(group.labels_neyman for group in planned)) if planned else "-",
     )  # fmt: skip
     rows.append(TextRow(("all of them", *totals), rule=True))
     header = ("Method", "Judged", "Labels", "SD", "Residual", "Each", "Together")

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -13,14 +14,15 @@ from benchkit import io
 from benchkit.report.core.text_table import TextTable, csv_text, render_markdown
 
 _MAX_STEM_BYTES = 120
+_HASHED = re.compile(r"-[0-9a-f]{10}$")
 
 
 def label_stem(prefix: str, label: str, folder: Path) -> str:
     """Return the file name of a label in a folder, which no other label has there.
 
-    A label ends with a hash if it is long or has characters that files do not keep, and if the
-    folder has files of a label that differs from it in capitals only, which not every file system
-    tells from small letters.
+    The name ends with a hash if the label is long, has characters that files do not keep or ends
+    like a hash itself, and if the folder has files of a label that differs from it in capitals
+    only, which not every file system tells from small letters.
 
     >>> label_stem("pairs", "a-b", Path()), label_stem("pairs", "a b", Path())
     ('pairs-a-b', 'pairs-a-b-c8687a08aa')
@@ -30,7 +32,7 @@ def label_stem(prefix: str, label: str, folder: Path) -> str:
     digest = hashlib.sha256(label.encode()).hexdigest()[:10]
     room = _MAX_STEM_BYTES - len(digest) - 1
     hashed = f"{prefix}-{stem.encode()[:room].decode(errors='ignore')}-{digest}"
-    if stem != label or len(stem.encode()) > _MAX_STEM_BYTES:
+    if stem != label or len(stem.encode()) > _MAX_STEM_BYTES or _HASHED.search(label):
         return hashed
     present = {path.stem for path in folder.glob(f"{prefix}-*")}
     alike = any(name != plain and _fold(name) == _fold(plain) for name in present)

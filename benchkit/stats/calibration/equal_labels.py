@@ -82,38 +82,18 @@ def widen_for_equal_labels(
     if all(map(has_equal_labels, groups)):  # what remains of the correction is rounding
         effective = float(estimate.n_labels)
         estimate = replace(estimate, corrected=estimate.labels_alone, effective_labels=effective)
-    ends = _possible_ends(groups, coefficients, limits) if limits else (-math.inf, math.inf)
     return replace(
         estimate,
-        corrected=_widen(estimate.corrected, below, above, ends),
-        labels_alone=_widen(estimate.labels_alone, below, above, ends),
+        corrected=_widen(estimate.corrected, below, above),
+        labels_alone=_widen(estimate.labels_alone, below, above),
     )
 
 
-def _widen(estimate: Estimate, below: float, above: float, ends: tuple[float, float]) -> Estimate:
-    """Return the estimate with squared distances added to both halves of its interval.
-
-    The interval ends where the scale does, but has the estimate in it.
-    """
-    value = estimate.value
-    low = value - math.sqrt((value - estimate.low) ** 2 + below)
-    high = value + math.sqrt((estimate.high - value) ** 2 + above)
-    if math.isnan(below):
-        return replace(estimate, low=low, high=high)
-    return replace(estimate, low=min(value, max(low, ends[0])), high=max(value, min(high, ends[1])))
-
-
-def _possible_ends(
-    groups: Sequence[AnswerGroup], coefficients: Sequence[float], limits: tuple[float, float]
-) -> tuple[float, float]:
-    """Return the lowest and highest sum of coefficients x means that the scale allows."""
-    lowest = highest = 0.0
-    for group, coefficient in zip(groups, coefficients, strict=True):
-        n, certain = len(group.judge), float(group.certain.sum())
-        total = n + len(group.certain)
-        ends = sorted(coefficient * (n * limit + certain) / total for limit in limits)
-        lowest, highest = lowest + ends[0], highest + ends[1]
-    return lowest, highest
+def _widen(estimate: Estimate, below: float, above: float) -> Estimate:
+    """Return the estimate with squared distances added to both halves of its interval."""
+    low = estimate.value - math.sqrt((estimate.value - estimate.low) ** 2 + below)
+    high = estimate.value + math.sqrt((estimate.high - estimate.value) ** 2 + above)
+    return replace(estimate, low=low, high=high)
 
 
 def _effective_units(group: AnswerGroup) -> float:

@@ -41,3 +41,8 @@ def test_a_labels_stem_is_its_own_whatever_else_is_written(tmp_path):
 def test_a_plain_label_is_its_stem(label, tmp_path):
     (tmp_path / "pairs-other.csv").touch()
     assert label_stem("pairs", label, tmp_path) == f"pairs-{label}"
+
+
+def test_a_label_that_looks_like_a_hashed_one_is_hashed_too(tmp_path):
+    stem = label_stem("pairs", "a b", tmp_path)
+    assert label_stem("pairs", stem.removeprefix("pairs-"), tmp_path) != stem

@@ -15,6 +15,7 @@ from benchkit.stats.calibration.equal_labels import (
     widen_for_equal_labels,
 )
 from benchkit.stats.calibration.prediction_powered import calibrate_contrast
+from benchkit.stats.calibration.scale_limits import clip_to_scale
 
 
 def labelled(grade, n=20, total=100, weights=None):
@@ -77,15 +78,19 @@ def with_certain(group, grades):
     return replace(group, certain=np.array(grades, dtype=float), certain_units=units)
 
 
+def on_scale(groups, coefficients, limits=(0.0, 3.0)):
+    return clip_to_scale(widened(groups, coefficients, limits), groups, coefficients, limits)
+
+
 def test_an_interval_ends_where_the_scale_and_certain_answers_do():
     q = largest_missed_share(20)
     group = with_certain(labelled(3.0), [1.0])
-    estimate = widened([group], [1.0]).corrected
+    estimate = on_scale([group], [1.0]).corrected
     assert estimate.high == pytest.approx(301 / 101) == estimate.value
     assert estimate.low == pytest.approx(estimate.value - 3 * q * 100 / 101, abs=3e-3)
-    lowest = widened([with_certain(labelled(0.0), [3.0, 1.0])], [1.0])
+    lowest = on_scale([with_certain(labelled(0.0), [3.0, 1.0])], [1.0])
     assert lowest.corrected.low == lowest.labels_alone.low == pytest.approx(4 / 102)
-    difference = widened([group, with_certain(labelled(0.0), [1.0])], [1.0, -1.0]).corrected
+    difference = on_scale([group, with_certain(labelled(0.0), [1.0])], [1.0, -1.0]).corrected
     assert difference.high == pytest.approx(301 / 101 - 1 / 101)
     assert difference.low < difference.value - 3 * q
 
@@ -97,7 +102,7 @@ def test_an_interval_ends_where_the_scale_and_certain_answers_do():
 )
 def test_no_interval_of_equal_labels_leaves_the_scale(grade, certain, coefficient):
     groups = [with_certain(labelled(grade), certain)]
-    estimate = widened(groups, [coefficient]).corrected
+    estimate = on_scale(groups, [coefficient]).corrected
     ends = [coefficient * (100 * end + sum(certain)) / (100 + len(certain)) for end in (0, 3)]
     assert min(ends) - 1e-9 <= estimate.low <= estimate.value <= estimate.high
     assert estimate.high <= max(ends) + 1e-9
