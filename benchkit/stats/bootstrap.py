@@ -128,20 +128,51 @@ def mean_difference_intervals(
     All rows of `values` [methods, n] see the same resamples, so that cases stay paired. With
     `clusters`, these are resampled, and means are still those of the cases.
     """
-    n = values.shape[1]
-    base = values.mean(axis=1)
-    centred = (values - base[:, None]).T  # means stay exact where a method has one value only
+    return metric_difference_intervals([values], [pairs], level, resamples, seed, clusters)[0]
+
+
+def metric_difference_intervals(
+    metrics: Sequence[Floats],
+    pairs: Sequence[Sequence[tuple[int, int]]],
+    level: float,
+    resamples: int,
+    seed: int,
+    clusters: Clusters | None = None,
+) -> list[list[tuple[float, float]]]:
+    """Return `mean_difference_intervals` of several metrics of the same n cases.
+
+    The draws depend on the cases alone and take most of the time, so that they are made once.
+
+    Args:
+        metrics: Values [methods, n] of each metric.
+        pairs: The pairs (a, b) of each metric.
+        level: Share of the resamples between the limits.
+        resamples: Number of resamples.
+        seed: Of the draws.
+        clusters: The cases of each user, where users have several.
+    """
+    n = metrics[0].shape[1]
+    bases = [values.mean(axis=1) for values in metrics]
+    # Means stay exact where a method has one value only.
+    centred = [(v - base[:, None]).T for v, base in zip(metrics, bases, strict=True)]
     sums, sizes = centred, np.ones(n)
     if clusters is not None:
-        sums, sizes = clusters.sum(centred.T).T, clusters.sizes.astype(np.float64)
-    units = len(sums)  # users, or cases
+        sums = [clusters.sum(part.T).T for part in centred]
+        sizes = clusters.sizes.astype(np.float64)
+    units = len(sums[0])  # users, or cases
     rng = seeds.generator("paired-bootstrap", seed, units)
-    chunks = [
-        counts @ sums / (n if clusters is None else (counts @ sizes)[:, None])
-        for counts in _resample_counts(rng, units, resamples)
-    ]
-    means = np.concatenate(chunks) + base
-    return [percentile_interval(means[:, a] - means[:, b], level) for a, b in pairs]
+    chunks: list[list[Floats]] = [[] for _ in metrics]
+    for counts in _resample_counts(rng, units, resamples):
+        total = n if clusters is None else (counts @ sizes)[:, None]
+        for part, of_metric in zip(chunks, sums, strict=True):
+            part.append(counts @ of_metric / total)
+    intervals = []
+    for part, base, of_metric in zip(chunks, bases, pairs, strict=True):
+        means = np.concatenate(part) + base
+        intervals.append(
+            [percentile_interval(means[:, a] - means[:, b], level) for a, b in of_metric]
+        )
+    return intervals
 
 
 def _resample_counts(rng: np.random.Generator, n: int, resamples: int) -> Iterator[Floats]:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from benchkit.stats.arrays import Floats
-from benchkit.stats.bootstrap import RESAMPLES, mean_difference_intervals
+from benchkit.stats.bootstrap import RESAMPLES, metric_difference_intervals
 from benchkit.stats.clusters import Clusters, count_clusters
 from benchkit.stats.crossed_effects import try_crossed_effects
 from benchkit.stats.permutation_test import (
@@ -83,22 +83,55 @@ def compare_pairs(
     all a < b, in order. clusters: the cases of each user, where users have several.
     """
     v = np.asarray(values, dtype=np.float64)
-    if v.ndim != 2 or not v.shape[1]:
-        raise ValueError(f"values must be [methods, cases] with a case, got {v.shape}")
-    if not np.isfinite(v).all():
-        raise ValueError("values must be finite")
     if pairs is None:
         pairs = list(combinations(range(len(v)), 2))
-    if not pairs:
-        return []
-    by_user = v if clusters is None else clusters.sum(v)
-    p = sign_flip_p_values(count_pair_differences(by_user, pairs), draws, seed).tolist()
-    limits = mean_difference_intervals(v, pairs, level, resamples, seed, clusters)
-    n, units = v.shape[1], count_clusters(clusters, v.shape[1])
-    return [
-        PairedComparison(n, float(np.mean(v[a] - v[b])), *interval, p_value, units)
-        for (a, b), interval, p_value in zip(pairs, limits, p, strict=True)
-    ]
+    (comparisons,) = compare_metric_pairs(
+        [v], [pairs], level=level, draws=draws, resamples=resamples, seed=seed, clusters=clusters
+    )
+    return comparisons
+
+
+def compare_metric_pairs(
+    metrics: Sequence[Floats],
+    pairs: Sequence[MethodPairs],
+    *,
+    level: float = 0.95,
+    draws: int = SIGN_FLIP_DRAWS,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    clusters: Clusters | None = None,
+) -> list[list[PairedComparison]]:
+    """Do as `compare_pairs` for several metrics of the same n cases, with the same resamples.
+
+    Args:
+        metrics: Values [methods, n] of each metric.
+        pairs: The pairs (a, b) of each metric.
+        level: Of the intervals.
+        draws: Of signs.
+        resamples: Of cases, or users.
+        seed: Of the draws.
+        clusters: The cases of each user, where users have several.
+    """
+    for v in metrics:
+        if v.ndim != 2 or not v.shape[1]:
+            raise ValueError(f"values must be [methods, cases] with a case, got {v.shape}")
+        if not np.isfinite(v).all():
+            raise ValueError("values must be finite")
+    if not any(pairs):
+        return [[] for _ in metrics]
+    limits = metric_difference_intervals(metrics, pairs, level, resamples, seed, clusters)
+    compared = []
+    for v, of_metric, intervals in zip(metrics, pairs, limits, strict=True):
+        by_user = v if clusters is None else clusters.sum(v)
+        p = sign_flip_p_values(count_pair_differences(by_user, of_metric), draws, seed).tolist()
+        n, units = v.shape[1], count_clusters(clusters, v.shape[1])
+        compared.append(
+            [
+                PairedComparison(n, float(np.mean(v[a] - v[b])), *interval, p_value, units)
+                for (a, b), interval, p_value in zip(of_metric, intervals, p, strict=True)
+            ]
+        )
+    return compared
 
 
 def paired_p_values(

@@ -6,8 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from benchkit.stats.clusters import find_clusters
 from benchkit.stats.crossed_effects import fit_crossed_effects
 from benchkit.stats.paired import (
+    compare_metric_pairs,
     compare_paired,
     compare_pairs,
     count_pair_differences,
@@ -31,6 +33,16 @@ def test_a_batch_is_the_same_as_its_pairs():
     assert batch == [compare_paired(v[a], v[b]) for a in range(4) for b in range(a + 1, 4)]
     assert compare_pairs(v, [(2, 1)]) == [compare_paired(v[2], v[1])]
     assert compare_pairs(v[:1]) == []
+
+
+@pytest.mark.parametrize("labels", [None, np.arange(300) // 2], ids=["cases", "users"])
+def test_metrics_compared_together_are_the_same_as_each_alone(labels):
+    metrics = [values(4, 300), values(2, 300, seed=1), values(1, 300, seed=2)]
+    pairs = [[(0, 1), (3, 2)], [(0, 1)], []]
+    clusters = None if labels is None else find_clusters(labels)
+    together = compare_metric_pairs(metrics, pairs, clusters=clusters)
+    alone = [compare_pairs(v, p, clusters=clusters) for v, p in zip(metrics, pairs, strict=True)]
+    assert together == alone
 
 
 def test_difference_and_interval_agree_with_scipy():

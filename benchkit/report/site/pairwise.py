@@ -13,7 +13,7 @@ from benchkit.report.core.case_users import case_clusters
 from benchkit.stats.clusters import Clusters, count_clusters
 from benchkit.stats.crossed_effects import try_crossed_effects
 from benchkit.stats.multiple_testing import holm
-from benchkit.stats.paired import compare_pairs
+from benchkit.stats.paired import compare_metric_pairs
 
 MAX_DIFFERENCES = 4000  # per table; beyond, only the primary metric is compared
 
@@ -43,16 +43,26 @@ def pairwise_differences(
     As in `benchkit compare`: over users and seeds where both have enough seeds, else over users,
     with values averaged over seeds. clusters: the cases of each user, where users have several.
     """
-    pairs = list(combinations(range(len(values)), 2))
-    means = np.stack([row_values.mean(axis=0) for row_values in values])
-    pooled = compare_pairs(means, pairs, clusters=clusters)
-    results = [
-        try_crossed_effects(values[a], values[b], clusters) or over
-        for (a, b), over in zip(pairs, pooled, strict=True)
-    ]
-    columns = ("difference", "low", "high", "p")
-    mean, low, high, p = (np.array([getattr(pair, c) for pair in results]) for c in columns)
-    return PairwiseDifferences(mean, low, high, p, holm(p))
+    return metric_differences([values], clusters)[0]
+
+
+def metric_differences(
+    metrics: Sequence[Sequence[NDArray[np.float64]]], clusters: Clusters | None = None
+) -> list[PairwiseDifferences]:
+    """Return `pairwise_differences` of several metrics of the same cases, with the same draws."""
+    pairs = [list(combinations(range(len(values)), 2)) for values in metrics]
+    means = [np.stack([row.mean(axis=0) for row in values]) for values in metrics]
+    differences = []
+    pooled = compare_metric_pairs(means, pairs, clusters=clusters)
+    for values, of_metric, over_users in zip(metrics, pairs, pooled, strict=True):
+        results = [
+            try_crossed_effects(values[a], values[b], clusters) or over
+            for (a, b), over in zip(of_metric, over_users, strict=True)
+        ]
+        columns = ("difference", "low", "high", "p")
+        mean, low, high, p = (np.array([getattr(pair, c) for pair in results]) for c in columns)
+        differences.append(PairwiseDifferences(mean, low, high, p, holm(p)))
+    return differences
 
 
 def metrics_to_compare(metrics: Sequence[str], primary: str, rows: int) -> list[str]:
@@ -103,7 +113,8 @@ def compare_row_pairs(
         combinations. Rows with other cases than the first, or with values that are not finite, are
         left out.
     """
-    differences = {}
+    compared: dict[str, tuple[list[int], list[NDArray[np.float64]]]] = {}
+    cases: dict[str, list[str]] = {}
     for metric in metrics:
         having = [(i, row[metric]) for i, row in enumerate(rows) if row and metric in row]
         same = [
@@ -112,16 +123,34 @@ def compare_row_pairs(
             if not _others(values, having[0][1]) and np.isfinite(_seeds(values)).all()
         ]
         if len(same) > 1:
-            measured = [_seeds(values) for _, values in same]
-            clusters = case_clusters(same[0][1]["case_id"].to_list(), users)
-            n = measured[0].shape[1]
+            compared[metric] = [i for i, _ in same], [_seeds(values) for _, values in same]
+            cases[metric] = same[0][1]["case_id"].to_list()
+    differences = {}
+    for group in _equal_cases(cases):
+        clusters = case_clusters(cases[group[0]], users)
+        results = metric_differences([compared[metric][1] for metric in group], clusters)
+        for metric, between in zip(group, results, strict=True):
+            n = len(cases[metric])
             differences[metric] = {
-                "rows": [i for i, _ in same],
+                "rows": compared[metric][0],
                 "n": n,
                 "users": count_clusters(clusters, n),
-                "values": _listed(pairwise_differences(measured, clusters)),
+                "values": _listed(between),
             }
-    return differences
+    return {metric: differences[metric] for metric in compared}
+
+
+def _equal_cases(cases: Mapping[str, list[str]]) -> list[list[str]]:
+    """Return groups of metrics that are of the same cases, which have the same draws."""
+    groups: list[list[str]] = []
+    for metric, ids in cases.items():
+        for group in groups:
+            if cases[group[0]] == ids:
+                group.append(metric)
+                break
+        else:
+            groups.append([metric])
+    return groups
 
 
 def _by_case(values: pl.DataFrame) -> pl.DataFrame:
