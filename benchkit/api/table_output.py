@@ -114,6 +114,8 @@ class TableOutput:
     ) -> list[Path]:
         """Write tables, plots and the page to FOLDER/SUITE, and return the paths.
 
+        Only what has changed since an earlier report of the store is computed and written anew.
+
         Args:
             folder: Where leaderboards are kept.
             published: The folder of published figures beside ours, by default benchkit's.

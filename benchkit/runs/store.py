@@ -43,6 +43,11 @@ class Store:
         """Folder of what several runs need, such as a backbone, under hashes of the content."""
         return self.root / ".cache"
 
+    @property
+    def report_cache(self) -> Path:
+        """Folder of what reports have computed; methods may write to `cache`, and not to this."""
+        return self.root / ".reports"
+
     def suites(self) -> list[str]:
         """Return the names of the suites that have a plan."""
         return sorted(path.parent.name for path in self.root.glob(f"{_SUITE_GLOB}/plan.json"))
@@ -184,15 +189,26 @@ class Store:
             lock.release()
 
     def is_locked(self, run_id: str) -> bool:
-        """Return whether some process is computing the run right now."""
-        with self.lock(run_id, wait=False) as free:
-            return not free
+        """Return whether some process is computing the run right now.
+
+        Nothing is written for it, and a store that can only be read has no process that computes.
+        """
+        if not self._lock_path(run_id).exists():
+            return False
+        try:
+            with self.lock(run_id, wait=False) as free:
+                return not free
+        except OSError:
+            return False
 
     def _file_lock(self, name: str) -> FileLock:
-        folder = self.root / ".locks"
-        with io.wrap_io_errors(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-        return FileLock(folder / f"{name}.lock")
+        path = self._lock_path(name)
+        with io.wrap_io_errors(path.parent):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        return FileLock(path)
+
+    def _lock_path(self, name: str) -> Path:
+        return self.root / ".locks" / f"{name}.lock"
 
 
 def find_replaced_judges(

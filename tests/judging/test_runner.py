@@ -1,6 +1,7 @@
 """Judging the runs of a suite: who judges what, what is kept, and what is refused."""
 
 import json
+import shutil
 
 import polars as pl
 import pytest
@@ -165,6 +166,7 @@ def test_reports_hold_the_grades(explainers, tmp_path):
     assert len({line.count(",") for line in lines}) == 1
     first = write_leaderboard(results, Store(tmp_path / "runs"), tmp_path / "first")
     store = Store(tmp_path / "runs")
+    shutil.rmtree(store.report_cache)  # else it would be read again
     again = write_leaderboard(collect_results(store, "small"), store, tmp_path / "second")
     assert {"grades.md", "grades.tex", "grades.csv", "grades-toy-strict.svg"} <= {
         path.name for path in first

@@ -25,6 +25,7 @@ NASTY = (
     " \u202eabc \u2028 推荐 😀 مرحبا"
 )
 RUBRIC = {
+    "name": "small",
     "title": "Small",
     "missing": None,
     "criteria": [{"name": n, "low": 1, "high": 5} for n in ("fit", "trust")],
@@ -103,6 +104,7 @@ def _complete(
                 protocol="scored",
                 metric=metric,
                 n=users,
+                users=users,
                 mean=mean,
                 low=mean - error,
                 high=mean + error,

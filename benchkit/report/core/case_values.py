@@ -1,6 +1,6 @@
 """Per-case values of methods from the run store, with a row for each seed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -80,43 +80,76 @@ def read_case_values(
         StoreError: The cases of methods or of seeds differ.
         ConfigError: The metric has no values case by case.
     """
+    return read_metric_values(store, suite, table, {metric: labels})[metric]
+
+
+def read_metric_values(
+    store: Store, suite: str, table: ResultTable, labels: Mapping[str, Sequence[str]]
+) -> dict[str, list[CaseValues]]:
+    """Read the values of several metrics as `read_case_values` does, each run's table once.
+
+    labels: The methods of each metric, in their order.
+    """
     rows = {row.label: row for row in table.rows}
-    methods: list[CaseValues] = []
-    clusters = None
-    for label in labels:
-        ids: tuple[str, ...] | None = None
-        seeds = []
+    series: dict[tuple[str, str], list[pl.DataFrame]] = {}  # (metric, label) -> a table a seed
+    shared: dict[str, pl.Series] = {}  # metric -> the cases of what was read first
+    for label in dict.fromkeys(name for of_metric in labels.values() for name in of_metric):
         for run_id in rows[label].run_ids:
             frame = store.run(suite, table.task, label, run_id).metrics()
             frame = frame.filter(pl.col("protocol") == rows[label].protocol)
-            cases = frame.filter(pl.col("metric") == metric).drop_nulls("value").sort("case_id")
-            if cases.is_empty():
-                raise ConfigError(
-                    f"{table.task}: {label} has no values of {metric!r} case by case",
-                    f"choose of: {', '.join(frame['metric'].unique(maintain_order=True))}",
-                )
-            seed_ids = tuple(cases["case_id"])
-            _check_same_cases(f"{label}, its seeds", ids or seed_ids, seed_ids, suite, table.task)
-            ids = seed_ids
-            seeds.append(cases["value"].to_numpy())
-        if not methods:
+            for metric in (name for name, of_metric in labels.items() if label in of_metric):
+                cases = frame.filter(pl.col("metric") == metric).drop_nulls("value").sort("case_id")
+                if cases.is_empty():
+                    raise ConfigError(
+                        f"{table.task}: {label} has no values of {metric!r} case by case",
+                        f"choose of: {', '.join(frame['metric'].unique(maintain_order=True))}",
+                    )
+                first = shared.setdefault(metric, cases["case_id"])
+                if cases["case_id"].equals(first):  # hold the names of cases once, not once a run
+                    cases = cases.with_columns(first)
+                series.setdefault((metric, label), []).append(cases.select("case_id", "value"))
+    return {
+        metric: _case_values(store, suite, table, metric, of_metric, series)
+        for metric, of_metric in labels.items()
+    }
+
+
+def _case_values(
+    store: Store,
+    suite: str,
+    table: ResultTable,
+    metric: str,
+    labels: Sequence[str],
+    series: Mapping[tuple[str, str], Sequence[pl.DataFrame]],
+) -> list[CaseValues]:
+    """Return the values of methods. Raises StoreError where cases of methods or seeds differ."""
+    rows = {row.label: row for row in table.rows}
+    methods: list[CaseValues] = []
+    ids: pl.Series | None = None
+    names: tuple[str, ...] = ()
+    clusters = None
+    for label in labels:
+        seeds = series[metric, label]
+        for seed in seeds[1:]:
+            who = f"{label}, its seeds"
+            _check_same_cases(who, seeds[0]["case_id"], seed["case_id"], suite, table.task)
+        if ids is None:
+            ids = seeds[0]["case_id"]
+            names = tuple(ids)
             run = store.run(suite, table.task, label, rows[label].run_ids[0])
-            clusters = case_clusters(ids or (), read_case_users(run))
-        values = CaseValues(label, ids or (), np.array(seeds, dtype=np.float64), clusters)
-        if methods:
-            first = methods[0]
-            pair = f"{first.label} and {label}"
-            _check_same_cases(pair, first.case_ids, values.case_ids, suite, table.task)
-        methods.append(values)
+            clusters = case_clusters(names, read_case_users(run))
+        pair = f"{labels[0]} and {label}"
+        _check_same_cases(pair, ids, seeds[0]["case_id"], suite, table.task)
+        values = np.array([seed["value"].to_numpy() for seed in seeds], dtype=np.float64)
+        methods.append(CaseValues(label, names, values, clusters))
     return methods
 
 
-def _check_same_cases(
-    who: str, a: tuple[str, ...], b: tuple[str, ...], suite: str, task: str
-) -> None:
+def _check_same_cases(who: str, first: pl.Series, second: pl.Series, suite: str, task: str) -> None:
     # Pairing needs the same cases; leaving out what one of them lacks would be a selection.
-    if a == b:
+    if first.equals(second):
         return
+    a, b = first.to_list(), second.to_list()
     only_a, only_b = sorted(set(a) - set(b)), sorted(set(b) - set(a))
     example = (only_a or only_b)[0]
     raise StoreError(

@@ -18,6 +18,9 @@ from benchkit.report.core.empty_tables import omit_empty_buckets, omit_equal_tab
 from benchkit.report.core.results import ResultRow, ResultTable, SuiteTables
 from benchkit.report.core.subgroups import history_bucket_table, relative_drop_table
 from benchkit.report.grades.collection import collect_grades
+from benchkit.report.incremental.cell_records import decode_cells, encode_cells
+from benchkit.report.incremental.memo import store_memo
+from benchkit.report.incremental.run_inputs import hash_run_tables
 from benchkit.runs.records import Manifest, PlannedRow, PlanRecord, has_checksums
 from benchkit.runs.store import Run, Store
 from benchkit.stats.bootstrap import mean_interval
@@ -176,7 +179,7 @@ def _read_row(
             status="complete",
             seeds=tuple(manifest.seed for manifest in manifests),
             run_ids=tuple(manifest.run_id for manifest in manifests),
-            cells=_cells(runs, manifests, protocol, is_outdated),
+            cells=_recall_cells(store, runs, manifests, protocol, is_outdated),
             cost={
                 name: float(np.mean([manifest.cost[name] for manifest in manifests]))
                 for name in manifests[0].cost
@@ -210,6 +213,26 @@ def _unfinished(store: Store, manifest: Manifest) -> str:
     if manifest.status == "failed":
         return f"failed: {in_one_line(str(manifest.error))}"
     return "running" if store.is_locked(manifest.run_id) else "interrupted"
+
+
+def _recall_cells(
+    store: Store,
+    runs: Sequence[Run],
+    manifests: Sequence[Manifest],
+    protocol: str,
+    is_outdated: bool,
+) -> dict[str, Cell]:
+    """Return `_cells`, as an earlier report has computed them if there is anything to compute."""
+    if len(runs) == 1 and not is_outdated:
+        return _cells(runs, manifests, protocol, is_outdated)
+    summaries = [manifest.summary for manifest in manifests]
+    return store_memo(store).recall(
+        "pooled",
+        lambda: [protocol, is_outdated, summaries, hash_run_tables(runs)],
+        lambda: _cells(runs, manifests, protocol, is_outdated),
+        encode_cells,
+        decode_cells,
+    )
 
 
 def _cells(

@@ -11,6 +11,9 @@ from benchkit.report.core.cell import Cell
 from benchkit.report.core.empty_tables import NO_CASE
 from benchkit.report.core.labels import history_bucket_title
 from benchkit.report.core.results import ResultTable
+from benchkit.report.incremental.cell_records import decode_cells, encode_cells
+from benchkit.report.incremental.memo import store_memo
+from benchkit.report.incremental.run_inputs import hash_run_tables
 from benchkit.runs.records import PlanRecord
 from benchkit.runs.store import Run, Store
 from benchkit.stats.bootstrap import mean_interval
@@ -25,10 +28,20 @@ def history_bucket_table(
     within = pl.col("history_length") >= low
     if high is not None:
         within &= pl.col("history_length") <= high
-    rows = []
+
+    def recall_cells(runs: Sequence[Run]) -> dict[str, Cell]:
+        return memo.recall(
+            "bucket",
+            lambda: [table.protocol, low, high, hash_run_tables(runs)],
+            lambda: _cells(runs, table.protocol, within),
+            encode_cells,
+            decode_cells,
+        )
+
+    rows, memo = [], store_memo(store)
     for row in table.rows:
         runs = [store.run(plan.suite, row.task, row.label, run_id) for run_id in row.run_ids]
-        cells = _cells(runs, table.protocol, within) if runs else {}
+        cells = recall_cells(runs) if runs else {}
         status = row.status if cells or not runs else NO_CASE
         # The cost of a run is known only for all its cases together.
         rows.append(replace(row, cells=cells, status=status, cost={}))

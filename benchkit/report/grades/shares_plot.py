@@ -1,18 +1,22 @@
 """Plots of the share of each grade by method (C-APO, Figure 4)."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchkit.report.core.file_names import unique_stems
 from benchkit.report.core.grade_results import GradeTable
+from benchkit.report.incremental.memo import store_memo
+from benchkit.report.plots.base import Plot
+from benchkit.report.plots.plot_images import recall_images
 from benchkit.report.plots.style import (
     FIGURE_WIDTH,
     GREY,
     format_percent,
-    save_figure,
     text_colour_on,
+    write_images,
 )
 from benchkit.report.plots.text_fitting import (
     add_legend_above,
@@ -21,6 +25,7 @@ from benchkit.report.plots.text_fitting import (
     text_height,
     wrap,
 )
+from benchkit.runs.store import Store
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -32,15 +37,23 @@ _UNSCORED = {**_BAR, "color": "#FFFFFF", "edgecolor": GREY, "hatch": "////"}
 _MIN_LABELLED_SHARE = 0.06  # a smaller bar has no room for its number
 
 
-def write_grade_shares(tables: Sequence[GradeTable], folder: Path) -> list[Path]:
-    """Draw stacked bars of each table with grades; return the paths of the SVG and PNG files."""
+def write_grade_shares(
+    tables: Sequence[GradeTable], folder: Path, store: Store | None = None
+) -> list[Path]:
+    """Draw stacked bars of each table with grades; return the paths of the SVG and PNG files.
+
+    store: Where drawings are kept, so that each is made once.
+    """
+    memo = store_memo(store)
     drawn = [table for table in tables if any(row.shares for row in table.rows)]
     names = unique_stems(("grades", table.task, table.judge) for table in drawn)
     paths = []
     for table, name in zip(drawn, names, strict=True):
         bars = sum(bool(row.shares) for row in table.rows)
         height = 1.4 + 0.34 * bars + text_height(_heading(table), FIGURE_WIDTH)
-        paths += save_figure(folder / name, height, partial(draw_grade_shares, table=table))
+        shown = replace(table, comparisons=(), calibrations=(), caveats=())
+        plot = Plot((name,), height, partial(draw_grade_shares, table=shown))
+        paths += write_images(folder / name, recall_images(memo, plot))
     return paths
 
 

@@ -34,6 +34,7 @@ from benchkit.report.core.text_table import (
 )
 from benchkit.report.grades.tables import grade_tables
 from benchkit.report.leaderboard.costs import per_thousand_users
+from benchkit.report.ranking.rank_types import TableRanks
 from benchkit.report.ranking.rendering import (
     RANK_CSV_COLUMNS,
     RANK_TITLES,
@@ -42,7 +43,7 @@ from benchkit.report.ranking.rendering import (
     rank_record,
     suite_overall_tables,
 )
-from benchkit.report.ranking.table_ranks import SuiteRanks, TableRanks
+from benchkit.report.ranking.table_ranks import SuiteRanks
 from benchkit.runs.records import PlanRecord
 
 LEADERBOARD_CSV_COLUMNS = (

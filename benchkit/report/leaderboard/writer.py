@@ -3,7 +3,6 @@
 from importlib.util import find_spec
 from pathlib import Path
 
-from benchkit import io
 from benchkit.report.core.latex import render_latex
 from benchkit.report.core.mixed_protocols import select_protocol
 from benchkit.report.core.results import SuiteTables
@@ -11,6 +10,7 @@ from benchkit.report.core.text_table import TextTable, render_markdown
 from benchkit.report.experiments.report import experiment_tables, render_experiment
 from benchkit.report.grades.shares_plot import write_grade_shares
 from benchkit.report.grades.tables import grade_tables, grades_csv
+from benchkit.report.incremental.output_files import write_changed
 from benchkit.report.leaderboard import tables
 from benchkit.report.leaderboard.cost_table import build_cost_tables, costs_csv
 from benchkit.report.leaderboard.expected_costs import build_expected_tables
@@ -160,7 +160,9 @@ def write_leaderboard(
 ) -> list[Path]:
     """Write tables, the page and, where rationales were judged, grades; return their paths.
 
-    Plots are left out where matplotlib is not installed.
+    What an earlier report of the store has computed of the same records is read
+    (`report.incremental`), and a file that already holds what it should is left as it is. The files
+    are the same without both. Plots are left out where matplotlib is not installed.
 
     Args:
         results: The suite's results.
@@ -185,9 +187,9 @@ def write_leaderboard(
         texts |= {f"ranks.{end}": render_ranks(ranks, kind) for kind, end in _RANK_FILES.items()}
     texts[page.PAGE_NAME] = page.render_page(results, store, folder=published, questions=questions)
     for name, text in texts.items():
-        io.write_text(folder / name, text)
+        write_changed(folder / name, text)
     paths = [folder / name for name in texts]
     if plots and find_spec("matplotlib"):
         paths += write_suite_plots(results, folder / "plots", store)
-        paths += write_grade_shares(results.grades, folder / "plots")
+        paths += write_grade_shares(results.grades, folder / "plots", store)
     return paths

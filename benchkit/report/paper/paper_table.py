@@ -6,14 +6,13 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from benchkit.evaluation.lookup import protocol_by_name
-from benchkit.report.core.case_values import read_case_values
 from benchkit.report.core.cell import SIGNIFICANCE_LEVEL, Cell
 from benchkit.report.core.labels import MIXED, is_at_chance, seed_notes
 from benchkit.report.core.results import ResultRow, ResultTable, SuiteTables, chance_rows
 from benchkit.report.paper.published_values import PublishedValue, match_published
+from benchkit.report.paper.rival_tests import recall_rival_tests
 from benchkit.runs.store import Store
 from benchkit.stats.multiple_testing import holm
-from benchkit.stats.paired import paired_p_values
 
 AVERAGE = "average"
 PaperColumn = tuple[str, str]  # task and metric
@@ -244,18 +243,19 @@ def _significant(
     seeds: list[tuple[int, int]] = []
     p: list[float] = []
     for task, table in tables.items():
+        ordered: dict[str, list[str]] = {}
         for metric in metrics:
             labels = [row.label for row in table.rows if metric in row.cells]
             if len(labels) < 2:
                 continue
             means = {row.label: row.cells[metric].mean for row in table.rows if metric in row.cells}
             best = max(labels, key=lambda label: means[label])
-            labels = [best, *(label for label in labels if label != best)]
-            values = read_case_values(store, results.plan.suite, table, metric, labels)
-            pairs = [(0, rival) for rival in range(1, len(labels))]
-            p += paired_p_values([v.values for v in values], pairs, values[0].clusters)
-            tested += [((task, metric), best)] * len(pairs)
-            seeds += [(len(values[a].values), len(values[b].values)) for a, b in pairs]
+            ordered[metric] = [best, *(label for label in labels if label != best)]
+        tests = recall_rival_tests(store, results.plan.suite, table, ordered) if ordered else {}
+        for metric, of_metric in tests.items():
+            p += of_metric.p
+            tested += [((task, metric), ordered[metric][0])] * len(of_metric.p)
+            seeds += of_metric.seeds
     adjusted = holm(p)
     worst: dict[PaperColumn, float] = {}
     for (column, _), value in zip(tested, adjusted, strict=True):

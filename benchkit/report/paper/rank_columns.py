@@ -4,13 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from benchkit.report.paper.paper_table import AVERAGE, PaperColumn, PaperTable
+from benchkit.report.ranking.rank_types import RowRank
 from benchkit.report.ranking.rendering import (
     MEAN_RANK_DIGITS,
     format_rank,
     overall_notes,
     rank_legend,
 )
-from benchkit.report.ranking.table_ranks import RowRank, SuiteRanks
+from benchkit.report.ranking.table_ranks import SuiteRanks
 
 RANK_COLUMN = "rank interval"  # stands where a column has its metric; no metric has a blank
 

@@ -68,6 +68,24 @@ def tables_with_results(results: SuiteTables) -> list[ResultTable]:
     return [t for t in results.tables if not t.subgroup and any(row.cells for row in t.rows)]
 
 
+def select_plot_results(results: SuiteTables, tables: Sequence[ResultTable]) -> SuiteTables:
+    """Return what a plot of some tables may look at: these, and what the plan says of all of them.
+
+    A plot is drawn again if that changes (`plot_images`), so that nothing of other tables is in it.
+    """
+    labels = {row.label for table in tables for row in table.rows}
+    tasks = {table.task for table in tables}
+    plan = results.plan.model_copy(
+        update={
+            "labels": [label for label in results.plan.labels if label in labels],
+            "tasks": [task for task in results.plan.tasks if task in tasks],
+            "rows": [],
+            "judges": [],
+        }
+    )
+    return SuiteTables(plan, tuple(tables))
+
+
 def table_primary_metric(results: SuiteTables, table: ResultTable) -> str:
     """Return the metric that the plots of a table show."""
     names = table.chance or dict.fromkeys(name for row in table.rows for name in row.cells)

@@ -11,6 +11,7 @@ from benchkit.report.plots.base import (
     Plot,
     describe_counts,
     plot_heading,
+    select_plot_results,
     series_styles,
     table_primary_metric,
     tables_with_results,
@@ -45,7 +46,13 @@ def history_plots(results: SuiteTables) -> Iterator[Plot]:
         yield Plot(
             ("history", table.task, table.protocol),
             1.1 + 2.3 * len(groups) + text_height(_BARS + _BACKGROUND_NOTE + text, FIGURE_WIDTH),
-            partial(draw_history, results=results, table=table, parts=parts, text=text),
+            partial(
+                draw_history,
+                results=select_plot_results(results, [table]),
+                table=table,
+                parts=parts,
+                text=text,
+            ),
             FIGURE_WIDTH + 0.8,
         )
 

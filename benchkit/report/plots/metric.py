@@ -23,6 +23,7 @@ from benchkit.report.plots.base import (
     error_bar_lengths,
     family_styles,
     plot_heading,
+    select_plot_results,
     table_primary_metric,
     tables_with_results,
 )
@@ -64,7 +65,12 @@ def metric_plots(results: SuiteTables) -> Iterator[Plot]:
         yield Plot(
             ("metric", table.task, table.protocol),
             1.4 + _LINE * len(table.rows) + text_height(text, width),
-            partial(draw_metric, results=results, table=table, styles=styles),
+            partial(
+                draw_metric,
+                results=select_plot_results(results, [table]),
+                table=table,
+                styles=styles,
+            ),
             width,
         )
     protocols = [protocol for protocol, _ in groups]
@@ -79,7 +85,11 @@ def metric_plots(results: SuiteTables) -> Iterator[Plot]:
             ("metrics", protocol, *several),
             1.3 + lines * (0.45 + _LINE * len(labels)),
             partial(
-                draw_metric_panels, results=results, tables=tables, styles=styles, columns=columns
+                draw_metric_panels,
+                results=select_plot_results(results, tables),
+                tables=tables,
+                styles=styles,
+                columns=columns,
             ),
             1.2 + 0.06 * min(MAX_LABEL_LENGTH, max(map(len, labels))) + _PANEL * columns,
         )

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchkit import io as files
+from benchkit.report.incremental.output_files import write_changed
 from benchkit.report.plots.backend import load_matplotlib
 from benchkit.report.plots.letter_codes import PNG_DPI, add_code_note
 
@@ -47,12 +47,21 @@ _STYLE: Any = {  # matplotlib's names for its settings
     "svg.fonttype": "path",
 }
 DrawFunction = Callable[["Figure"], None]
+Images = dict[str, bytes]  # ".svg" and ".png" -> what is in the file
 
 
 def save_figure(
     stem: Path, height: float, draw: DrawFunction, width: float = FIGURE_WIDTH
 ) -> list[Path]:
     """Draw a figure of `width` x `height` inches and write it as `stem`.svg and `stem`.png.
+
+    Raises ConfigError when matplotlib is not installed.
+    """
+    return write_images(stem, draw_images(height, draw, width))
+
+
+def draw_images(height: float, draw: DrawFunction, width: float = FIGURE_WIDTH) -> Images:
+    """Draw a figure of `width` x `height` inches and return it as files.
 
     Raises ConfigError when matplotlib is not installed.
     """
@@ -67,9 +76,14 @@ def save_figure(
             png, format="png", dpi=PNG_DPI, bbox_inches=region, metadata={"Software": None}
         )
     text = "\n".join(line.rstrip() for line in svg.getvalue().splitlines())
-    paths = [stem.with_name(stem.name + ending) for ending in (".svg", ".png")]
-    files.write_text(paths[0], text + "\n")
-    files.write_bytes(paths[1], png.getvalue())
+    return {".svg": (text + "\n").encode(), ".png": png.getvalue()}
+
+
+def write_images(stem: Path, images: Images) -> list[Path]:
+    """Write the files of a figure, unless they are there, and return their paths."""
+    paths = [stem.with_name(stem.name + ending) for ending in images]
+    for path, content in zip(paths, images.values(), strict=True):
+        write_changed(path, content)
     return paths
 
 

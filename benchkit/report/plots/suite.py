@@ -7,10 +7,12 @@ from pathlib import Path
 from benchkit.errors import ConfigError
 from benchkit.report.core.file_names import unique_stems
 from benchkit.report.core.results import SuiteTables
+from benchkit.report.incremental.memo import store_memo
 from benchkit.report.plots import style
 from benchkit.report.plots.base import Plot
 from benchkit.report.plots.history_length import history_plots
 from benchkit.report.plots.metric import metric_plots
+from benchkit.report.plots.plot_images import drawn_titles, recall_images
 from benchkit.report.plots.sweep import sweep_plots
 from benchkit.report.plots.tradeoff import tradeoff_plots
 from benchkit.runs.store import Store
@@ -29,9 +31,11 @@ def write_suite_plots(results: SuiteTables, folder: Path, store: Store | None = 
     if find_spec("matplotlib") is None:
         raise ConfigError("plots need matplotlib", "pip install 'benchkit[plots]'")
     plots = list(suite_plots(results, store))
+    memo, texts = store_memo(store), drawn_titles(results.tables)
     paths = []
     for plot, stem in zip(plots, unique_stems(plot.name for plot in plots), strict=True):
-        paths += style.save_figure(folder / stem, plot.height, plot.draw, plot.width)
+        images = recall_images(memo, plot, texts)
+        paths += style.write_images(folder / stem, images)
     return paths
 
 

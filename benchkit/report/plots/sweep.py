@@ -14,6 +14,7 @@ from benchkit.report.plots.base import (
     CHANCE_LINE_STYLE,
     Plot,
     plot_heading,
+    select_plot_results,
     series_styles,
     table_primary_metric,
     tables_with_results,
@@ -75,7 +76,11 @@ def sweep_plots(results: SuiteTables, store: Store) -> Iterator[Plot]:
                 + text_height(_CHOICE + text, FIGURE_WIDTH)
                 + 0.17 * max(0, len(setting_series) - 10),
                 partial(
-                    draw_sweep, results=results, table=table, all_series=setting_series, text=text
+                    draw_sweep,
+                    results=select_plot_results(results, [table]),
+                    table=table,
+                    all_series=setting_series,
+                    text=text,
                 ),
                 FIGURE_WIDTH + 0.4,
             )

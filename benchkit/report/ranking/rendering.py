@@ -11,7 +11,8 @@ from benchkit.report.core.json_text import json_text
 from benchkit.report.core.labels import format_rate, metric_title, protocol_title
 from benchkit.report.core.results import ResultTable, SuiteTables
 from benchkit.report.core.text_table import TextTable
-from benchkit.report.ranking.table_ranks import OverallRanks, RowRank, SuiteRanks, TableRanks
+from benchkit.report.ranking.rank_types import OverallRanks, RowRank, TableRanks
+from benchkit.report.ranking.table_ranks import SuiteRanks
 from benchkit.runs.records import PlanRecord
 from benchkit.stats.arrays import Floats
 from benchkit.stats.crossed_effects import MIN_SEEDS

@@ -2,74 +2,39 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from benchkit import seeds
 from benchkit.report.core.labels import primary_metric
 from benchkit.report.core.results import ResultTable, SuiteTables
+from benchkit.report.incremental.memo import store_memo
+from benchkit.report.incremental.run_inputs import hash_row_tables
 from benchkit.report.ranking.collection import RankedValues, read_ranked_values
+from benchkit.report.ranking.rank_records import (
+    decode_overall_ranks,
+    decode_table_ranks,
+    encode_overall_ranks,
+    encode_table_ranks,
+)
+from benchkit.report.ranking.rank_types import OverallRanks, RowRank, TableRanks
 from benchkit.runs.store import Store
-from benchkit.stats.arrays import Floats
 from benchkit.stats.clusters import count_clusters
 from benchkit.stats.ranking.letter_groups import letter_codes
-from benchkit.stats.ranking.paired_statistics import PairedStatistics, pair_statistics
+from benchkit.stats.ranking.paired_statistics import pair_statistics
 from benchkit.stats.ranking.rank_intervals import RankIntervals, differing_pairs, rank_intervals
 from benchkit.stats.ranking.win_rates import win_rates
 
 
-@dataclass(frozen=True)
-class RowRank:
-    """The rank of a row among those of its table, or its mean rank over tasks."""
-
-    rank: float
-    """1 the best; rows with equal means share it."""
-    low: float
-    """Lower end of its 95 % interval."""
-    high: float
-    group: str = ""
-    """Letters; rows that share one cannot be told apart. Empty over tasks."""
-
-
-@dataclass(frozen=True, eq=False)
-class TableRanks:
-    """The ranks of a table in one metric."""
-
-    metric: str
-    rows: Mapping[str, RowRank]
-    """By label."""
-    users: int
-    left_out: tuple[str, ...]
-    """Labels of rows with figures that are not ranked, because their cases are others."""
-    statistics: PairedStatistics
-    """Of the rows in their order."""
-    wins: Floats
-    """[k, k] shares of users at whom the row beats the column."""
-
-
-@dataclass(frozen=True, eq=False)
-class OverallRanks:
-    """The mean ranks over tasks of the rows that all tasks have."""
-
-    metric: str
-    tasks: tuple[str, ...]
-    rows: Mapping[str, RowRank]
-    """By label, in the order of the suite."""
-    left_out: tuple[str, ...]
-    """Labels that some task has no rank of."""
-    task_wins: Floats
-    """[k, k] shares of tasks on which the mean of the row is larger; equal ones count half."""
-    user_wins: Floats
-    """[k, k] shares of users at whom the row beats the column, averaged over tasks."""
-
-
 @dataclass
 class SuiteRanks:
-    """The ranks of a suite's tables, each computed once."""
+    """The ranks of a suite's tables, each computed once, in this report or an earlier one."""
 
     store: Store
     results: SuiteTables
     _tables: dict[tuple[str, str, str], TableRanks | None] = field(default_factory=dict)
+    _overall: dict[tuple[str, str], OverallRanks | None] = field(default_factory=dict)
 
     def of_table(self, table: ResultTable, metric: str = "") -> TableRanks | None:
         """Return the ranks of a table in a metric, by default the one that decides its marks.
@@ -82,9 +47,13 @@ class SuiteRanks:
             return None
         key = (table.task, table.protocol, metric)
         if key not in self._tables:
-            suite = self.results.plan.suite
-            values = read_ranked_values(self.store, suite, table, metric)
-            self._tables[key] = None if values is None else rank_rows(values, metric, table.task)
+            self._tables[key] = store_memo(self.store).recall(
+                "ranks",
+                lambda: self._inputs(table, metric),
+                lambda: self._rank_table(table, metric),
+                encode_table_ranks,
+                decode_table_ranks,
+            )
         return self._tables[key]
 
     def overall(self, protocol: str, metric: str = "") -> OverallRanks | None:
@@ -93,15 +62,39 @@ class SuiteRanks:
         Nor are there any where tasks differ in their metric, or where the suite is of how much
         methods lose from one task to the other.
         """
+        metric = metric or self.results.plan.primary
+        if (protocol, metric) not in self._overall:
+            self._overall[protocol, metric] = self._rank_over_tasks(protocol, metric)
+        return self._overall[protocol, metric]
+
+    def _inputs(self, table: ResultTable, metric: str) -> list[Any]:
+        """Return what the ranks of a table follow from."""
+        rows = [row for row in table.rows if metric in row.cells]
+        suite = self.results.plan.suite
+        hashes = hash_row_tables(self.store, suite, rows)
+        return [table.task, table.protocol, metric, [row.label for row in rows], hashes]
+
+    def _rank_table(self, table: ResultTable, metric: str) -> TableRanks | None:
+        values = read_ranked_values(self.store, self.results.plan.suite, table, metric)
+        return None if values is None else rank_rows(values, metric, table.task)
+
+    def _rank_over_tasks(self, protocol: str, metric: str) -> OverallRanks | None:
         plan = self.results.plan
         whole = [t for t in self.results.tables if t.protocol == protocol and not t.subgroup]
-        tables = {table.task: self.of_table(table, metric or plan.primary) for table in whole}
+        tables = {table.task: self.of_table(table, metric) for table in whole}
         ranks = {task: of_task for task, of_task in tables.items() if of_task is not None}
         labels = [m for m in plan.labels if any(m in of_task.rows for of_task in ranks.values())]
         common = [m for m in labels if all(m in of_task.rows for of_task in ranks.values())]
         if plan.relative_drops or min(len(ranks), len(common)) < 2 or len(ranks) < len(tables):
             return None
-        return _over_tasks(ranks, common, [m for m in labels if m not in common])
+        left_out = [m for m in labels if m not in common]
+        return store_memo(self.store).recall(
+            "mean-ranks",
+            lambda: [[self._inputs(table, metric) for table in whole], common, left_out],
+            lambda: _over_tasks(ranks, common, left_out),
+            encode_overall_ranks,
+            decode_overall_ranks,
+        )
 
 
 def rank_rows(values: RankedValues, metric: str, task: str) -> TableRanks:

@@ -6,9 +6,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import polars as pl
-
-from benchkit.evaluation.lookup import DEFAULT_PROTOCOL
 from benchkit.report.site.judge_verdicts import MethodVerdicts
 
 MAX_EXAMPLES = 5  # cases per row
@@ -36,6 +33,19 @@ class CaseInput:
 CaseInputLookup = Callable[[str, str, Sequence[str]], Mapping[str, CaseInput]]
 
 
+def look_up_once(questions: CaseInputLookup) -> CaseInputLookup:
+    """Return a lookup that remembers its answers: the rows of a task show the same cases."""
+    known: dict[tuple[str, str, tuple[str, ...]], Mapping[str, CaseInput]] = {}
+
+    def lookup(task: str, fingerprint: str, cases: Sequence[str]) -> Mapping[str, CaseInput]:
+        key = (task, fingerprint, tuple(cases))
+        if key not in known:
+            known[key] = questions(task, fingerprint, cases)
+        return known[key]
+
+    return lookup
+
+
 def examples_per_row(rows: int) -> int:
     """Return the number of examples per row on a page with `rows` rows."""
     return max(_MIN_EXAMPLES, min(MAX_EXAMPLES, MAX_EXAMPLES * _MAX_ROWS // max(1, rows)))
@@ -55,18 +65,21 @@ def select_example_cases(case_ids: Iterable[str], judged: Iterable[str], count: 
 
 
 def build_examples(
-    predictions: pl.DataFrame,
-    metrics: pl.DataFrame,
+    rows: Mapping[str, Mapping[str, Any]],
+    ranks: Mapping[str, int],
     verdicts: Sequence[MethodVerdicts],
     questions: Mapping[str, CaseInput],
     cases: Sequence[str],
 ) -> list[dict[str, Any]]:
-    """Return a run's answers to `cases` as the page shows them, without cases it does not have."""
-    rows = {
-        row["case_id"]: row
-        for row in predictions.filter(pl.col("case_id").is_in(list(cases))).iter_rows(named=True)
-    }
-    ranks = _ranks(metrics, cases)
+    """Return a run's answers to `cases` as the page shows them, without cases it does not have.
+
+    Args:
+        rows: Its answers by case (`records.PREDICTIONS_SCHEMA`).
+        ranks: The target's rank by case.
+        verdicts: Of its judges.
+        questions: What cases showed.
+        cases: The cases.
+    """
     return [
         _example(rows[case], ranks.get(case), verdicts, questions.get(case, CaseInput()))
         for case in cases
@@ -147,18 +160,6 @@ def _top(
         }
         for place in order
     ]
-
-
-def _ranks(metrics: pl.DataFrame, cases: Sequence[str]) -> dict[str, int]:
-    """Return the target's rank by case, from its reciprocal rank where no tie makes it a mean."""
-    lines = metrics.filter(
-        (pl.col("protocol") == DEFAULT_PROTOCOL.name)
-        & (pl.col("metric") == "mrr")
-        & pl.col("case_id").is_in(list(cases))
-        & (pl.col("value") > 0)
-    )
-    ranks = zip(lines["case_id"], (1 / lines["value"]).to_list(), strict=True)
-    return {case: round(rank) for case, rank in ranks if abs(rank - round(rank)) < 1e-6}
 
 
 def _cut(text: str | None, letters: int = _MAX_LETTERS) -> str | None:

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchkit.evaluation.lookup import protocol_by_name
-from benchkit.report.core.case_users import read_case_users
 from benchkit.report.core.cell import Cell
 from benchkit.report.core.labels import (
     best_mean,
@@ -25,12 +24,14 @@ from benchkit.report.core.labels import (
 )
 from benchkit.report.core.method_runs import MethodRuns, collect_method_runs
 from benchkit.report.core.results import ResultRow, ResultTable, SuiteTables
+from benchkit.report.incremental.memo import store_memo
 from benchkit.report.leaderboard import costs
 from benchkit.report.paper import published_values
 from benchkit.report.paper.published_values import PublishedValue
 from benchkit.report.ranking.table_ranks import SuiteRanks
-from benchkit.report.site import cards, pairwise, rank_column, row_details
-from benchkit.report.site.example_cases import CaseInputLookup
+from benchkit.report.site import cards, rank_column, row_details
+from benchkit.report.site.example_cases import CaseInputLookup, look_up_once
+from benchkit.report.site.table_pairs import build_pairs
 from benchkit.runs.records import PlanRecord
 from benchkit.runs.store import Store
 
@@ -53,23 +54,24 @@ def build_payload(
     # The row with results, if a method has one, or else a row with the reason.
     rows = {(row.task, row.label): row for row in sorted(listed, key=lambda row: bool(row.cells))}
     labels = [label for label in plan.labels if any(label == name for _, name in rows)]
-    ranks = SuiteRanks(store, results)
+    ranks, memo = SuiteRanks(store, results), store_memo(store)
     blocks: Blocks = {"index": _index(results, rows, method_runs, labels)}
     for place, table in enumerate(results.tables):
         block = _table(plan, table, method_runs, figures)
         rank_column.add_ranks(block, plan, ranks.of_table(table))
         blocks[f"table-{place}"] = block
         if not table.subgroup:
-            blocks[f"pairs-{place}"] = _pairs(plan, table, method_runs)
+            blocks[f"pairs-{place}"] = build_pairs(plan, table, method_runs, memo)
+    questions = questions and look_up_once(questions)
     blocks["mean-ranks"] = rank_column.mean_ranks(ranks)
     for task in plan.tasks:
-        chosen = row_details.example_case_ids(method_runs, task)
+        chosen = row_details.example_case_ids(method_runs, task, memo)
         for place, label in enumerate(labels):
             if (row := rows.get((task, label))) is None:
                 continue
             source = method_runs.get((task, label))
             inputs = row_details.example_inputs(source, task, chosen, questions) if source else {}
-            panel = row_details.build_row_panel(row, source, chosen, inputs)
+            panel = row_details.build_row_panel(row, source, chosen, inputs, memo)
             panel["published"] = _published(figures, row)
             blocks[f"row-{plan.tasks.index(task)}-{place}"] = panel
     return blocks
@@ -208,21 +210,6 @@ def _legend(plan: PlanRecord, table: ResultTable) -> list[str]:
         " axis that all rows of the column share; the dashed line is chance.",
         *lines,
     ]
-
-
-def _pairs(plan: PlanRecord, table: ResultTable, method_runs: RunsByRow) -> dict[str, Any]:
-    ranked = [name for name in metric_columns(plan, table) if name in table.chance]
-    count = sum(bool(row.cells) for row in table.rows)
-    chosen = pairwise.metrics_to_compare(ranked, primary_metric(plan, ranked), count)
-    values = [
-        pairwise.per_case_values([run.metrics() for run in source.runs], table.protocol, chosen)
-        if row.cells and (source := method_runs.get((row.task, row.label)))
-        else None
-        for row in table.rows
-    ]
-    sources = [method_runs.get((row.task, row.label)) for row in table.rows if row.cells]
-    users = next((read_case_users(source.runs[0]) for source in sources if source), {})
-    return {"all": chosen == ranked, "metrics": pairwise.compare_row_pairs(chosen, values, users)}
 
 
 def _published(figures: Sequence[PublishedValue], row: ResultRow) -> list[list[str]]:

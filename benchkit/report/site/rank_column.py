@@ -2,13 +2,14 @@
 
 from typing import Any
 
+from benchkit.report.ranking.rank_types import TableRanks
 from benchkit.report.ranking.rendering import (
     MEAN_RANK_DIGITS,
     format_rank,
     overall_notes,
     rank_legend,
 )
-from benchkit.report.ranking.table_ranks import SuiteRanks, TableRanks
+from benchkit.report.ranking.table_ranks import SuiteRanks
 from benchkit.runs.records import PlanRecord
 
 

@@ -6,7 +6,9 @@ from typing import Any
 
 from benchkit.report.core.method_runs import MethodRuns
 from benchkit.report.core.results import ResultRow
+from benchkit.report.incremental.memo import Memo
 from benchkit.report.site import example_cases, judge_verdicts
+from benchkit.report.site.case_answers import recall_case_answers, recall_example_cases
 from benchkit.report.site.example_cases import CaseInput, CaseInputLookup
 
 _HASHES = ("code", "harness", "train", "test")
@@ -16,18 +18,21 @@ _MACHINE = ("python", "system", "processor", "cores", "memory_gb", "git")
 SettingLines = list[list[str]]  # [name, value]
 
 
-def example_case_ids(method_runs: Mapping[tuple[str, str], MethodRuns], task: str) -> list[str]:
+def example_case_ids(
+    method_runs: Mapping[tuple[str, str], MethodRuns], task: str, memo: Memo
+) -> list[str]:
     """Return the example cases of a task, the same for all its rows."""
     sources = [source for (name, _), source in method_runs.items() if name == task]
-    known = {case for source in sources for case in source.case_ids()}
+    count = example_cases.examples_per_row(len(method_runs))
     judged = {
         case
         for source in sources
         for case in judge_verdicts.case_ids_with_verdicts(source.runs[0], source.judges)
     }
-    return example_cases.select_example_cases(
-        known, judged, example_cases.examples_per_row(len(method_runs))
-    )
+    if not judged:
+        return recall_example_cases(memo, sources, count)
+    known = {case for source in sources for case in source.case_ids()}
+    return example_cases.select_example_cases(known, judged, count)
 
 
 def example_inputs(
@@ -44,6 +49,7 @@ def build_row_panel(
     source: MethodRuns | None,
     chosen: Sequence[str],
     questions: Mapping[str, CaseInput],
+    memo: Memo,
 ) -> dict[str, Any]:
     """Return the panel of a row; for one without results, only the reason."""
     if source is None:
@@ -51,6 +57,7 @@ def build_row_panel(
     first = source.manifests[0]
     identity = first.identity
     verdicts = judge_verdicts.read_verdicts(source.runs, source.judges)
+    answers = recall_case_answers(memo, source, chosen)
     return {
         "remarks": list(row.caveats),
         "runs": [{"id": m.run_id, "seed": m.seed} for m in source.manifests],
@@ -69,7 +76,7 @@ def build_row_panel(
         "costs": setting_lines(dict(row.cost)),
         "judges": [one.summary for one in verdicts],
         "examples": example_cases.build_examples(
-            source.answers(chosen), source.runs[0].metrics(), verdicts, questions, chosen
+            answers.rows, answers.ranks, verdicts, questions, chosen
         ),
     }
 

@@ -14,8 +14,7 @@ from benchkit.report.core.collect import collect_results
 from benchkit.report.core.labels import seed_notes
 from benchkit.report.core.results import SuiteTables
 from benchkit.report.leaderboard.tables import leaderboard_table
-from benchkit.report.paper import paper_table as layout_module
-from benchkit.report.paper import rendering
+from benchkit.report.paper import rendering, rival_tests
 from benchkit.report.paper.paper_table import AVERAGE, build_paper_tables
 from benchkit.report.paper.published_values import PublishedValue
 from benchkit.runs.store import Store
@@ -112,8 +111,11 @@ def test_the_mark_is_at_its_level_where_trainings_vary(monkeypatch, tmp_path):
             label: user + rng.normal(0, 0.03, (3, 1)) + rng.normal(0, 0.2, (3, n)) for label in "ab"
         }
         monkeypatch.setattr(
-            layout_module, "read_case_values",
-            lambda *asked, drawn=drawn: [CaseValues(x, ("c",) * n, drawn[x]) for x in asked[-1]],
+            rival_tests, "read_metric_values",
+            lambda *asked, drawn=drawn: {
+                metric: [CaseValues(x, ("c",) * n, drawn[x]) for x in own]
+                for metric, own in asked[-1].items()
+            },
         )  # fmt: skip
         results = made({"one": {label: own.mean() for label, own in drawn.items()}})
         (layout,) = build_paper_tables(results, Store(tmp_path))

@@ -1,0 +1,1 @@
+"""Reports that compute and write only what has changed since the last one."""
