@@ -205,6 +205,7 @@ class SASRec:
         import torch
 
         from baselines.cf import sasrec_network
+        from benchkit.lm.packing.cross_entropy import cross_entropy
 
         config, device, n_items = self.config, run.device, len(self.index)
         drop = partial(
@@ -225,7 +226,7 @@ class SASRec:
             predicts = tensor(valid)
             states = network(tensor(inputs), drop)
             if config.loss == "cross-entropy":
-                return sasrec_network.cross_entropy(states[predicts], network.items, target)
+                return cross_entropy(states[predicts], network.items, target)
             if config.loss == "sampled-softmax":
                 sampled = tensor(rng.integers(n_items, size=k))
                 return sasrec_network.sampled_softmax(

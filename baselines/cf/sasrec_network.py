@@ -8,8 +8,6 @@ from torch.nn import functional as F
 
 from baselines.cf.sequence_blocks import BLOCKS, DropoutFunction
 
-_ROWS = 256  # logits in memory at once: they stay in the cache, and memory does not grow with n
-
 
 class SASRecNetwork(nn.Module):
     """Causal blocks over item vectors (Kang and McAuley, ICDM 2018), of a kind in `BLOCKS`.
@@ -78,48 +76,6 @@ def dropout(x: Tensor, rate: float, generator: torch.Generator) -> Tensor:
     draws = words.view(torch.int16)[: x.numel()].view(x.shape)
     keep = draws >= round(rate * 2**16) - 2**15
     return x * (keep.to(x.dtype) / (1.0 - rate))
-
-
-def cross_entropy(states: Tensor, items: Tensor, target: Tensor) -> Tensor:
-    """Compute the mean of -log softmax(states @ items.T)[target] over the catalogue.
-
-    Args:
-        states: [n, hidden].
-        items: [n_items, hidden].
-        target: [n] item codes.
-    """
-    loss: Tensor = _CrossEntropy.apply(states, items, target)  # type: ignore[no-untyped-call]
-    return loss
-
-
-class _CrossEntropy(torch.autograd.Function):
-    """Loss and gradients in one pass over blocks of rows; [n, n_items] never exists as a whole."""
-
-    @staticmethod
-    def forward(ctx, states: Tensor, items: Tensor, target: Tensor) -> Tensor:  # type: ignore[no-untyped-def]
-        to_states, to_items = torch.empty_like(states), torch.zeros_like(items)
-        loss = states.new_zeros(())
-        for start in range(0, len(states), _ROWS):
-            rows = slice(start, start + _ROWS)
-            block, column = states[rows], target[rows, None]
-            logits = block @ items.T
-            logits -= logits.amax(dim=1, keepdim=True)
-            of_target = logits.gather(1, column)
-            total = logits.exp_().sum(dim=1, keepdim=True)
-            loss += (total.log() - of_target).sum()
-            # The gradient in the logits: softmax minus one at the target.
-            gradient = logits.div_(total)
-            gradient.scatter_add_(1, column, gradient.new_full(column.shape, -1.0))
-            torch.mm(gradient, items, out=to_states[rows])
-            to_items.addmm_(gradient.T, block)
-        ctx.save_for_backward(to_states, to_items)
-        return loss / len(states)
-
-    @staticmethod
-    def backward(ctx, upstream: Tensor) -> tuple[Tensor, Tensor, None]:  # type: ignore[no-untyped-def]
-        to_states, to_items = ctx.saved_tensors
-        scale = upstream / len(to_states)
-        return to_states * scale, to_items * scale, None
 
 
 def sampled_softmax(

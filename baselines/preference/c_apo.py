@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import PositiveFloat, PositiveInt
 
 from benchkit.files.checksums import discard_damaged, find_file_damage
-from benchkit.lm.teachers.encoder import embeddings_path, load_or_encode
+from benchkit.lm.teachers.encoder import embeddings_path, fastest_precision, load_or_encode
 from benchkit.lm.teachers.sentence_encoder import MINILM, EncoderSetting, open_encoder
 from benchkit.lm.timing import find_cost_damage, record_stage_cost
 from benchkit.training.preference.config import PreferenceConfig
@@ -82,7 +82,7 @@ class CAPO(PreferenceRecommender):
             for choice in preference.choices:
                 item = title(choice.item) or choice.item
                 texts.append(f"{history} | {item} | {choice.rationale}")
-        encoder = open_encoder(self.config.encoder, run.device)
+        encoder = open_encoder(self.config.encoder, run.device, fastest_precision())
         record = embeddings_path(encoder, texts, run.cache).with_suffix(".json")
         vectors = record.with_suffix(".npy")
         if vectors.exists() and (damage := find_file_damage(vectors) or find_cost_damage(record)):

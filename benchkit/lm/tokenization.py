@@ -7,6 +7,7 @@ A tokenizer here is one of `transformers`; nothing heavy is imported.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -20,14 +21,40 @@ _MARK = "benchkitanswer"
 _ends: WeakKeyDictionary[Any, tuple[Any, Any, tuple[int, ...]]] = WeakKeyDictionary()
 # tokenizer -> (chat template, whether it has a system role).
 _system_roles: WeakKeyDictionary[Any, tuple[Any, bool]] = WeakKeyDictionary()
+_SHORT = 200  # characters of a text whose ids are remembered: a title, with its ending
+_MOST_REMEMBERED = 50_000  # short texts of a tokenizer
+_LONG_REMEMBERED = 32
+_known_texts: "WeakKeyDictionary[Any, _KnownTexts]" = WeakKeyDictionary()
+
+
+@dataclass
+class _KnownTexts:
+    """Texts whose token ids are known, of a tokenizer with `size` tokens."""
+
+    size: int
+    short: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    long: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    """The last few: a prompt is counted, and then encoded, once for each of its samples."""
 
 
 def text_ids(tokenizer: Any, text: str) -> list[int]:
     """Return the ids of a text that continues what stands before it: no token is put around it.
 
-    Control tokens that are quoted in it (`control_tokens.quote`) are spelt.
+    Control tokens that are quoted in it (`control_tokens.quote`) are spelt. Ids of short texts are
+    remembered: titles come again in every history and list of candidates.
     """
-    return quoted_ids(tokenizer, text) if text else []
+    if not text:
+        return []
+    known = _known_texts.get(tokenizer)
+    if known is None or known.size != len(tokenizer) or len(known.short) >= _MOST_REMEMBERED:
+        known = _known_texts[tokenizer] = _KnownTexts(len(tokenizer))
+    texts = known.short if len(text) <= _SHORT else known.long
+    ids = texts.get(text)
+    if ids is None:
+        if texts is known.long and len(texts) >= _LONG_REMEMBERED:
+            texts.clear()
+        ids = texts[text] = tuple(quoted_ids(tokenizer, text))
+    return [*ids]
 
 
 def prompt_ids(tokenizer: Any, prompt: Prompt) -> list[int]:
@@ -116,15 +143,13 @@ def join_system_text(messages: Sequence[Message]) -> tuple[Message, ...]:
 
 def _ids_with_start(tokenizer: Any, text: str) -> list[int]:
     """Return the ids of a text with the tokens that start a sequence, without one that ends it."""
-    if unquote(text) != text:
+    if text:
         whole, bare = list(tokenizer.encode("x")), text_ids(tokenizer, "x")
         start = whole.index(bare[0]) if bare else 0
         return [*whole[:start], *text_ids(tokenizer, text)]
     ids = list(tokenizer.encode(text))
-    bare = text_ids(tokenizer, text)
-    closed = len(ids) > len(bare) and ids[-1] == tokenizer.eos_token_id
-    # With nothing but one added token, it opens the sequence.
-    return ids[:-1] if closed and len(ids) > 1 else ids
+    # A single added token opens the sequence, whatever it is.
+    return ids[:-1] if len(ids) > 1 and ids[-1] == tokenizer.eos_token_id else ids
 
 
 def continuation_ids(tokenizer: Any, text: str, end: bool) -> list[int]:

@@ -7,11 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from filelock import FileLock
-
 from benchkit import io
 from benchkit.errors import DataError
 from benchkit.files.checksums import discard_damaged
+from benchkit.files.shared_lock import lock_shared_result
 from benchkit.fingerprint import hash_json, package_versions
 from benchkit.lm.timing import find_cost_damage, record_stage_cost
 from benchkit.source_hash import hash_sources
@@ -133,7 +132,7 @@ def load_or_train_sft(
         folder.mkdir(parents=True, exist_ok=True)
     start = time.perf_counter()
     record = folder / "seconds.json"
-    with FileLock(folder / "lock"):
+    with lock_shared_result(folder / "lock", run.progress):
         result = folder / config.purpose
         if (result / WEIGHTS_FILE).exists() and (damage := find_cost_damage(record)):
             discard_damaged(result, damage, run.progress)

@@ -10,6 +10,7 @@ from benchkit.lm.engines.openai.bodies import build_generation_body
 from benchkit.lm.engines.openai.config import OpenAIConfig
 from benchkit.lm.engines.vllm import VLLMConfig, VLLMEngine
 from benchkit.lm.grounding import Grounder
+from benchkit.lm.nano.config import NanoConfig
 from benchkit.lm.nano.corpus import build_corpus, nano_item_titles
 from benchkit.lm.nano.tokenizer import train_nano_tokenizer
 from benchkit.lm.predictor import LMPredictor
@@ -177,7 +178,7 @@ def test_nano_learns_titles_as_prompts_spell_them():
     assert nano_item_titles(view) == titles
     tokenizer = train_nano_tokenizer(dict.fromkeys(titles, 1), pieces=32)
     tags = set(tokenizer.convert_tokens_to_ids(["<think>", "</think>", "<item>", "</item>"]))
-    corpus = build_corpus(view, titles, tokenizer, 0)
+    corpus = build_corpus(view, titles, tokenizer, NanoConfig(validation_cases=0))
     for title, ids in zip(titles, corpus.items, strict=True):
         assert not tags & set(ids.tolist())
         assert tokenizer.decode(ids[:-1]) == title

@@ -78,6 +78,49 @@ def test_a_tokenizer_that_closes_what_it_encodes_leaves_the_prompt_open(plain):
     assert ids == [bos, ab, ab]
 
 
+class Counting:
+    """A tokenizer that counts what it encodes."""
+
+    def __init__(self, tokenizer):
+        self.tokenizer, self.encoded = tokenizer, []
+
+    def __getattr__(self, name):
+        return getattr(self.tokenizer, name)
+
+    def __len__(self):
+        return len(self.tokenizer)
+
+    def encode(self, text, **settings):
+        self.encoded.append(text)
+        return self.tokenizer.encode(text, **settings)
+
+
+def test_a_title_is_encoded_once_and_so_is_a_prompt_that_was_just_counted(plain):
+    counting = Counting(plain)
+    first = tokenization.text_ids(counting, "ab")
+    first.append(-1)  # what is returned belongs to the caller
+    assert tokenization.text_ids(counting, "ab") == plain.encode("ab")
+    prompt = "hello " * 100
+    counted = tokenization.text_ids(counting, prompt)
+    ids = tokenization.prompt_ids(counting, Prompt("p", (Message("user", prompt),)))
+    assert ids == counted == plain.encode(prompt)
+    assert counting.encoded.count("ab") == counting.encoded.count(prompt) == 1
+
+
+def test_a_tokenizer_that_learns_a_token_forgets_how_texts_were_cut(plain):
+    before = tokenization.text_ids(plain, "hello hello")
+    plain.add_tokens(["hello"])
+    after = tokenization.text_ids(plain, "hello hello")
+    assert after == plain.encode("hello hello", add_special_tokens=False) != before
+
+
+def test_remembered_texts_are_bounded(plain, monkeypatch):
+    monkeypatch.setattr(tokenization, "_MOST_REMEMBERED", 3)
+    for text in ("a", "b", "ab", "a b", "b a"):
+        assert tokenization.text_ids(plain, text) == plain.encode(text, add_special_tokens=False)
+    assert len(tokenization._known_texts[plain].short) <= 3
+
+
 REFUSES = (
     "{% if messages[0].role == 'system' %}{{ raise_exception('System role not supported') }}"
     "{% endif %}{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n"

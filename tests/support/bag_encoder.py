@@ -15,7 +15,8 @@ class Bag:
     name = "bag"
     dull = frozenset(split_words("a an and are as for has have in is it of so the this to with"))
 
-    def __init__(self):
+    def __init__(self, precision="float32"):
+        assert precision == "float32"
         self.asked = 0
 
     def encode(self, texts):

@@ -139,7 +139,10 @@ class HFEngine:
 
         def choose_rows(rows: Sequence[int]) -> list[tuple[int, ...]]:
             row_options = [tokens[r] for r in rows]
-            tries = [Trie.from_options(o) for o in row_options]
+            tries, known = [], dict[tuple[tuple[int, ...], ...], Trie]()
+            for texts in row_options:  # samples of a case share them, after different rationales
+                key = tuple(map(tuple, texts))
+                tries.append(known.get(key) or known.setdefault(key, Trie.from_options(texts)))
             logits_of = self._logit_readers([ids[r] for r in rows], row_options)
             logits = [
                 _needed_logits(read, texts, trie)

@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import FileLock
 
 from benchkit import fingerprint, io
 from benchkit.errors import DataError
 from benchkit.files.checksums import discard_damaged, find_folder_damage, seal_folder
+from benchkit.files.shared_lock import lock_shared_result
 from benchkit.lm.nano.config import NanoConfig
 from benchkit.lm.nano.corpus import build_corpus, nano_data_hash, nano_item_titles
 from benchkit.lm.nano.tokenizer import short_catalog_texts, train_nano_tokenizer
@@ -62,7 +62,7 @@ def build_nano(
         return final
     with io.wrap_io_errors(final):
         folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / f".{final.name}.lock"):
+        with lock_shared_result(folder / f".{final.name}.lock", progress):
             if final.exists():
                 damage = find_folder_damage(final)
                 if not damage:
@@ -124,7 +124,7 @@ def _train(
         config.min_count,
         rationale_phrases(view.catalog),
     )
-    corpus = build_corpus(view, titles, tokenizer, config.validation_cases)
+    corpus = build_corpus(view, titles, tokenizer, config)
     with torch.enable_grad():
         trained = train_from_starts(corpus, config, tokenizer, progress, device)
     trained.model.cpu().save_pretrained(folder)

@@ -38,6 +38,9 @@ class NanoConfig(BaseModel):
     """Merges for spelling."""
     min_count: PositiveInt = 3
     """Occurrences in training from which a title is one token, if there is room."""
+    held_out: int = Field(default=1, ge=0)
+    """Last training interactions of each user that it does not learn from: a user's last one is
+    what fine-tuning and preferences are about, and a language model has not seen that."""
     context: int = Field(default=128, ge=8)
     """Tokens of a training window."""
     skip: float = Field(default=0.1, ge=0, lt=1)

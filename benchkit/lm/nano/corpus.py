@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from benchkit.lm.nano.config import NanoConfig
 from benchkit.lm.nano.tokenizer import short_catalog_texts
 from benchkit.lm.prompts import load_template
 from benchkit.lm.tokenization import text_ids
@@ -55,7 +56,7 @@ def nano_data_hash(view: TrainView, titles: Sequence[str]) -> str:
 
 
 def build_corpus(
-    view: TrainView, titles: Sequence[str], tokenizer: Any, validation_cases: int
+    view: TrainView, titles: Sequence[str], tokenizer: Any, config: NanoConfig
 ) -> NanoCorpus:
     """Tokenise the histories and the validation targets.
 
@@ -72,14 +73,21 @@ def build_corpus(
         is_one_token[:] = True
     cases: list[tuple[Any, int]] = []
     for request, target in view.validation:
-        if len(cases) >= validation_cases:
+        if len(cases) >= config.validation_cases:
             break
         if is_one_token[index[target]]:
             history = np.array([index[event.item] for event in request.history], dtype=np.int64)
             cases.append((history, index[target]))
     return NanoCorpus(
         items=[np.array([*ids, eos], dtype=np.int64) for ids in encoded],
-        histories=[rows.sequence(user) for user in range(len(view.users))],
+        histories=[
+            _leave_out_last(rows.sequence(user), config.held_out) for user in range(len(view.users))
+        ],
         validation=cases,
         eos=eos,
     )
+
+
+def _leave_out_last(codes: NDArray[np.int32], count: int) -> NDArray[np.int32]:
+    """Return a history without its last items, but at least with its first."""
+    return codes[: max(1, len(codes) - count)]

@@ -14,6 +14,7 @@ from benchkit import seeds
 from benchkit.errors import MethodError
 from benchkit.lm.nano.config import NanoConfig
 from benchkit.lm.nano.corpus import NanoCorpus
+from benchkit.lm.packing.cross_entropy import cross_entropy
 from benchkit.types import Progress
 
 _IGNORED = -100  # the label that cross_entropy leaves out
@@ -122,7 +123,7 @@ def next_token_loss(model: Any, rows: Sequence[NDArray[np.int64]], eos: int) -> 
     labels = pad_rows([row[1:] for row in rows], _IGNORED).to(head.device)
     has_label = labels != _IGNORED
     hidden = last_hidden_states(model, ids[:, :-1])[has_label]
-    return F.cross_entropy(hidden @ head.T, labels[has_label])
+    return cross_entropy(hidden, head, labels[has_label])
 
 
 @torch.no_grad()

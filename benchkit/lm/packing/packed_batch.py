@@ -9,6 +9,7 @@ response token is predicted within its own block.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -114,27 +115,30 @@ def pack_batch(
     width = max(len(prompt) for prompt in prompts) - 1
     size = max(sum(map(len, texts)) for texts in responses)
     shape = (len(prompts), width + size)
-    ids = torch.full(shape, pad, dtype=torch.long)
-    position = torch.zeros(shape, dtype=torch.long)
-    target = torch.full((len(prompts), size), pad, dtype=torch.long)
-    block = torch.full((len(prompts), size), -1, dtype=torch.long)
+    ids = np.full(shape, pad)
+    position = np.zeros(shape, dtype=np.int64)
+    target = np.full((len(prompts), size), pad)
+    block = np.full((len(prompts), size), -1)
     for row, (prompt, row_responses) in enumerate(zip(prompts, responses, strict=True)):
         length = len(prompt) - 1
-        ids[row, :length] = torch.tensor(prompt[:-1], dtype=torch.long)
-        position[row, :width] = torch.arange(width)
+        ids[row, :length] = prompt[:-1]
+        position[row, :width] = np.arange(width)
         at = 0
         for number, response in enumerate(row_responses):
             end = at + len(response)
-            ids[row, width + at : width + end] = torch.tensor([prompt[-1], *response[:-1]])
-            target[row, at:end] = torch.tensor(response)
+            ids[row, width + at] = prompt[-1]
+            ids[row, width + at + 1 : width + end] = response[:-1]
+            target[row, at:end] = response
             block[row, at:end] = number
-            position[row, width + at : width + end] = torch.arange(length, length + len(response))
+            position[row, width + at : width + end] = np.arange(length, length + len(response))
             at = end
     lengths = torch.tensor([len(prompt) - 1 for prompt in prompts])
-    position = position.to(device)
-    layout = PackedLayout(lengths.to(device), width, block.to(device), position[:, width:])
+    input_ids, positions, targets, blocks = (
+        torch.from_numpy(table).to(device) for table in (ids, position, target, block)
+    )
+    layout = PackedLayout(lengths.to(device), width, blocks, positions[:, width:])
     max_responses = max(map(len, responses))
-    return PackedBatch(ids.to(device), position, target.to(device), layout, max_responses)
+    return PackedBatch(input_ids, positions, targets, layout, max_responses)
 
 
 def batch_from_tensors(batch: Mapping[str, Tensor], responses: int) -> PackedBatch:

@@ -49,14 +49,15 @@ class CoherenceScorer:
         if n > _REFERENCE:
             rng = seeds.generator("coherence", n)
             self._reference = np.sort(rng.choice(n, _REFERENCE, replace=False))
+        self._reference_vectors = self.vectors[self._reference]
 
     def scale(self, history: Sequence[int]) -> CoherenceScale:
         """Return the scale of a history of item codes, oldest first; at least one."""
         codes = np.asarray(history)
         weights = 0.5 ** (np.arange(len(codes))[::-1] / _HALF_LIFE)
         profile = _unit((weights @ self.vectors[codes])[None])[0].astype(np.float32)
-        others = self._reference[~np.isin(self._reference, codes)]
-        return CoherenceScale(profile, np.sort(self.vectors[others] @ profile))
+        similarities = self._reference_vectors @ profile
+        return CoherenceScale(profile, np.sort(similarities[~np.isin(self._reference, codes)]))
 
     def similarity(self, scale: CoherenceScale, item: int) -> float:
         """Return the cosine of an item with the history, -1 to 1."""

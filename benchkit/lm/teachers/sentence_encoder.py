@@ -20,7 +20,7 @@ from benchkit.errors import ConfigError
 from benchkit.files.hub_cache import cached_commit, find_commit
 from benchkit.fingerprint import hash_file
 from benchkit.lm.model_files.load_errors import explain_load_errors
-from benchkit.lm.teachers.encoder import MiniLMEncoder
+from benchkit.lm.teachers.encoder import MiniLMEncoder, Precision
 from benchkit.process_state import isolate_process
 
 MINILM = "minilm"
@@ -130,13 +130,20 @@ class SentenceEncoder:
                 )
 
 
-def open_encoder(name: str, device: str = "cpu") -> MiniLMEncoder | SentenceEncoder:
+def open_encoder(
+    name: str, device: str = "cpu", precision: Precision = "float32"
+) -> MiniLMEncoder | SentenceEncoder:
     """Return the encoder of a setting. MiniLM stays on the CPU, where its vectors are the same.
+
+    Args:
+        name: The setting.
+        device: Where any other encoder computes.
+        precision: Number format of MiniLM; any other encoder has that of its files.
 
     Raises:
         ConfigError: A package is missing.
     """
-    return MiniLMEncoder() if name == MINILM else _open_once(name, device)
+    return MiniLMEncoder(precision=precision) if name == MINILM else _open_once(name, device)
 
 
 def check_encoder(name: str, device: str) -> None:

@@ -12,20 +12,21 @@ from benchkit.runs.job import Job
 
 # The more stages of others a family has, the earlier one of it goes first.
 _FAMILIES = ("rl", "preference", "hybrid", "sft", "prompted")
-_TRAINED_BY = "torch"
+_USES_MODELS = "transformers"
 
 
 def shares_stages(job: Job) -> bool:
     """Return whether the method of a job may share what it computes with other methods."""
-    return _TRAINED_BY in job.card.packages
+    return _USES_MODELS in job.card.packages
 
 
 def sort_by_stages(jobs: Sequence[Job]) -> list[Job]:
     """Return jobs so that those whose stages serve many others come first, else in their order."""
-    return sorted(jobs, key=_rank)
+    return sorted(jobs, key=rank_by_stages)
 
 
-def _rank(job: Job) -> int:
+def rank_by_stages(job: Job) -> int:
+    """Return a key that is lower the more runs wait for what this one computes; 0 if none does."""
     if not shares_stages(job):
         return 0  # short, and nobody waits for them
     family = job.card.family

@@ -9,6 +9,7 @@ from benchkit.errors import BenchkitError, StoreError
 from benchkit.processes.launcher import Worker
 from benchkit.processes.threads import limit_threads
 from benchkit.runs.execution import execute_job
+from benchkit.runs.executors.job_queue import JobQueue
 from benchkit.runs.executors.requirements import require_importable
 from benchkit.runs.job import Job, Outcome
 from benchkit.runs.progress import EventHandler, RunEvent
@@ -38,38 +39,49 @@ class _Execution:
     """Runs under way: a thread each, which asks and scores what a process answers."""
 
     def __init__(self, jobs: Sequence[Job], workers: int) -> None:
-        self._jobs, self._workers = jobs, workers
-        self._queue: SimpleQueue[RunEvent | Future[Outcome | None]] = SimpleQueue()
+        self._threads = jobs[0].threads
+        self._todo = JobQueue(jobs, workers)
+        self._jobs: dict[Future[Outcome | None], Job] = {}
+        self._messages: SimpleQueue[RunEvent | Future[Outcome | None]] = SimpleQueue()
         self._processes: list[Worker] = []
         self._is_cancelled = False
 
     def outcomes(self, emit: EventHandler) -> Iterator[Outcome]:
         """Yield each outcome as it comes."""
-        pool = ThreadPoolExecutor(self._workers, thread_name_prefix="run")
+        pool = ThreadPoolExecutor(self._todo.most_running, thread_name_prefix="run")
         # Set for all threads at once: a limit is of the whole process.
-        with limit_threads(self._jobs[0].threads):
+        with limit_threads(self._threads):
             try:
-                for job in self._jobs:
-                    pool.submit(self._execute, job).add_done_callback(self._queue.put)
-                remaining = len(self._jobs)
-                while remaining:
+                self._begin(pool)
+                while not self._todo.is_done:
                     try:
-                        message = self._queue.get(timeout=_SIGNAL_INTERVAL)
+                        message = self._messages.get(timeout=_SIGNAL_INTERVAL)
                     except Empty:
                         continue
                     if isinstance(message, RunEvent):
+                        self._todo.note(message)
                         emit(message)
+                        self._begin(pool)
                         continue
-                    remaining -= 1
-                    if (outcome := message.result()) is not None:
+                    self._todo.end(self._jobs.pop(message))
+                    outcome = message.result()
+                    self._begin(pool)
+                    if outcome is not None:
                         yield outcome
             finally:
                 self._cancel()
                 pool.shutdown(cancel_futures=True)
 
+    def _begin(self, pool: ThreadPoolExecutor) -> None:
+        """Begin runs while there is room."""
+        while (job := self._todo.begin()) is not None:
+            future = pool.submit(self._execute, job)
+            self._jobs[future] = job
+            future.add_done_callback(self._messages.put)
+
     def _execute(self, job: Job) -> Outcome | None:
         try:
-            return execute_job(job, self._queue.put, watch=self._watch)
+            return execute_job(job, self._messages.put, watch=self._watch)
         except BenchkitError:
             raise
         except Exception as error:

@@ -14,7 +14,7 @@ from benchkit.training.preference.examples import TiePolicy
 # Settings that apply where a suite sets none: training continues from the fine-tuned model in
 # small steps.
 NANO_PREFERENCE_DEFAULTS: Mapping[str, Any] = {
-    "purpose": "preference", "epochs": 2, "learning_rate": 1e-4, "evaluate_every": 0.5,
+    "purpose": "preference", "epochs": 2, "learning_rate": 1e-4,
 }  # fmt: skip
 PREFERENCE_DEFAULTS: Mapping[str, Any] = {"purpose": "preference", "epochs": 3}
 

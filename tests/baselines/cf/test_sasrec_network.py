@@ -7,15 +7,14 @@ torch = pytest.importorskip("torch")
 
 from torch.nn import functional as F  # noqa: E402
 
-from baselines.cf import sasrec_network  # noqa: E402
 from baselines.cf.sasrec_network import (  # noqa: E402
     SASRecNetwork,
-    cross_entropy,
     dropout,
     gbce,
     sampled_softmax,
 )
 from baselines.cf.sequence_blocks import BLOCKS  # noqa: E402
+from benchkit.lm.packing.cross_entropy import cross_entropy  # noqa: E402
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -130,32 +129,6 @@ def test_the_network_drops_nothing_unless_told():
 
 
 # The losses
-
-
-def test_cross_entropy_by_hand():
-    states, items = torch.tensor([[1.0, 0.0]]), torch.tensor([[2.0, 0.0], [0.0, 1.0], [1.0, 5.0]])
-    loss = cross_entropy(states, items, torch.tensor([2]))
-    assert loss.item() == pytest.approx(np.log(np.exp(2) + np.exp(0) + np.exp(1)) - 1)
-
-
-def test_cross_entropy_and_its_gradients_are_those_of_torch(monkeypatch):
-    monkeypatch.setattr(sasrec_network, "_ROWS", 4)
-    draws = [torch.randn(n, 5, dtype=torch.float64, generator=generator(n)) for n in (10, 7)]
-    states, items = (x.requires_grad_() for x in draws)
-    target = torch.randint(0, 7, (10,), generator=generator())
-    losses = [
-        cross_entropy(states, items, target),
-        F.cross_entropy(states @ items.T, target),
-    ]
-    ours, theirs = (torch.autograd.grad(3.0 * loss, (states, items)) for loss in losses)
-    torch.testing.assert_close(losses[0], losses[1])
-    torch.testing.assert_close(ours, theirs)
-
-
-def test_cross_entropy_of_large_logits_is_finite():
-    states = torch.tensor([[100.0]])
-    loss = cross_entropy(states, torch.tensor([[100.0], [0.0]]), torch.tensor([1]))
-    assert loss.item() == pytest.approx(10_000.0)
 
 
 def test_gbce_by_hand():

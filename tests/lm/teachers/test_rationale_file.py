@@ -45,6 +45,9 @@ class Hashed:
 
     name = "hashed"
 
+    def __init__(self, precision="float32"):
+        assert precision == "float32"
+
     def encode(self, texts):
         rows = [np.random.default_rng(len(t) + ord(t[0])).normal(size=8) for t in texts]
         return np.array(rows, dtype=np.float32)

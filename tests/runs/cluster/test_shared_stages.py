@@ -6,7 +6,9 @@ from benchkit.runs.cluster.shared_stages import StageTurns, sort_by_stages
 from benchkit.runs.executors.resources import estimate_resources
 
 
-def make_job(name, family="preference", seed=0, train="data", packages=("torch",), **changes):
+def make_job(
+    name, family="preference", seed=0, train="data", packages=("transformers",), **changes
+):
     return SimpleNamespace(
         run_id=f"{name}-{seed}-{train}",
         card=SimpleNamespace(family=family, packages=packages, gpus=0.5, memory_gb=2.0),
