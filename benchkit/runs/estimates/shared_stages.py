@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 
 from benchkit.runs.estimates.history import PastRun, RunFeatures
 
-_SAME_FOR_ALL_SEEDS = {"nano", "encoder", "item vectors"}
+_SAME_FOR_ALL_SEEDS = {"nano", "item vectors"}
 
 _Row = tuple[str, str]
 
