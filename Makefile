@@ -45,6 +45,7 @@ bench: $(VENV)/installed-test
 	$(BIN)/python tests/benchmarks/bench_preference.py --out leaderboards/benchmarks/preference.json
 	$(BIN)/python tests/benchmarks/bench_grpo.py --out leaderboards/benchmarks/grpo.json
 	$(BIN)/python tests/benchmarks/bench_nano.py
+	$(BIN)/python tests/benchmarks/bench_encoder.py --out leaderboards/benchmarks/encoder.json
 	$(BIN)/python tests/benchmarks/bench_page.py
 	$(BIN)/python tests/benchmarks/bench_report.py
 	$(BIN)/python tests/benchmarks/bench_sasrec.py --family $(if $(RECTOOLS_PYTHON),--rectools-python $(RECTOOLS_PYTHON) --out leaderboards/benchmarks/sasrec_family.json)

@@ -81,11 +81,7 @@ class LMConfig(BaseModel):
     def caveats(self) -> tuple[str, ...]:
         """Return what a reader must know of the model."""
         if self.is_nano:
-            return (
-                "backbone nano: a small language model, trained from scratch"
-                " on this dataset's training histories; it knows nothing else",
-                *self.engine.caveats,
-            )
+            return (self.nano.caveat, *self.engine.caveats)
         with_adapter = f" with adapter {self.adapter}" if self.adapter else ""
         return (f"backbone {self.backbone}{with_adapter}", *self.engine.caveats)
 

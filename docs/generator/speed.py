@@ -79,6 +79,10 @@ COMPARISONS = (
         lambda found: [found["recbole / benchkit"]["cpu_time_ratio"]], 4,
     ),
     Comparison(
+        "embed the texts of C-APO's calibrator", "MiniLM in float32", "encoder.json",
+        lambda found: [found["ratio"]], 1.5,
+    ),
+    Comparison(
         "metrics of 100,000 users x 30 candidates", "ranx (means alone)", "evaluation.json",
         lambda found: [found["beside ranx, 100,000 x 30"]["ratio"]], 5,
     ),

@@ -68,6 +68,18 @@ class NanoConfig(BaseModel):
     seed: int = 0
     """Seed of its weights and of what is drawn in training: one nano for all seeds of a run."""
 
+    @property
+    def caveat(self) -> str:
+        """What a reader of a table must know of rows with this backbone."""
+        count = self.held_out
+        items = "item" if count == 1 else f"{count} items"
+        exception = f", but not on each user's last {items}" if count else ""
+        return (
+            "backbone nano: a small language model, trained from scratch on this dataset's training"
+            f" histories{exception}; it knows nothing else, and how its rows compare need not hold"
+            " for large models"
+        )
+
     @model_validator(mode="after")
     def _heads_fit(self) -> Self:
         if self.hidden % (2 * self.heads):
