@@ -16,7 +16,7 @@ pytest.importorskip("accelerate")
 
 SMALL = {
     "nano": {**NANO, "steps": 800}, "candidates": 20, "validation_cases": 30,
-    "train": {"epochs": 8, "evaluate_every": 4.0},
+    "train": {"epochs": 8, "evaluate_every": 4.0, "learning_rate": 5e-4},
 }  # fmt: skip
 USUAL = {"candidates": 20, "validation_cases": 60}  # nano of its usual size
 EXPERT = {"expert": {"name": "sasrec", "config": {"epochs": 20, "hidden": 16, "heads": 1}}}

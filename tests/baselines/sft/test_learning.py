@@ -23,7 +23,8 @@ METHODS = {
     "sft/rationale": USUAL,
     "rationale-sft": USUAL,
     "rationale-sft/item-only": USUAL,
-    "tallrec": USUAL,
+    # Ratings of these users are drawn at random: no dislike can be learnt from them.
+    "tallrec": {**USUAL, "no_from": "unobserved", "negatives": 3, "train": {"epochs": 12}},
     "instruct-rec": SMALL,
     "rec-explainer": {**SMALL, "expert": EXPERT},
     "rec-saver": {
@@ -33,7 +34,7 @@ METHODS = {
 }  # fmt: skip
 # It takes a larger nano, and more users, to compare a title with a history by Yes and No, and to
 # choose an item behind a rationale of its own.
-MANY_USERS = {name for name, settings in METHODS.items() if settings is USUAL}
+MANY_USERS = {name for name, settings in METHODS.items() if settings.items() >= USUAL.items()}
 TEACHERS = {"rec-saver", "rationale-sft", "rationale-sft/item-only"}  # whose texts are chosen
 
 
