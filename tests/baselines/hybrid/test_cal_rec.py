@@ -225,7 +225,7 @@ def test_stages_that_are_done_are_not_trained_again(tmp_path, world):
 @pytest.mark.slow
 @pytest.mark.parametrize("score", ["cosine", "logprob"])
 def test_it_learns_the_planted_genres(tmp_path, score):
-    world = planted_world(users=400)
+    world = planted_world(users=300)
     run = learning_run(tmp_path, world)
     method = CALRec(CALRec.Config(score=score))
     method.fit(world.train_view(), run)

@@ -23,7 +23,7 @@ METHODS = {
     "sft/rationale": USUAL,
     "rationale-sft": USUAL,
     "rationale-sft/item-only": USUAL,
-    # Ratings of these users are drawn at random: no dislike can be learnt from them.
+    # These users stay in their genre, also with what they rate low: that says nothing of taste.
     "tallrec": {**USUAL, "no_from": "unobserved", "negatives": 3, "train": {"epochs": 12}},
     "instruct-rec": SMALL,
     "rec-explainer": {**SMALL, "expert": EXPERT},
