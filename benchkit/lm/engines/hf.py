@@ -141,8 +141,8 @@ class HFEngine:
             row_options = [tokens[r] for r in rows]
             tries, known = [], dict[tuple[tuple[int, ...], ...], Trie]()
             for texts in row_options:  # samples of a case share them, after different rationales
-                key = tuple(map(tuple, texts))
-                tries.append(known.get(key) or known.setdefault(key, Trie.from_options(texts)))
+                same = tuple(map(tuple, texts))
+                tries.append(known.get(same) or known.setdefault(same, Trie.from_options(texts)))
             logits_of = self._logit_readers([ids[r] for r in rows], row_options)
             logits = [
                 _needed_logits(read, texts, trie)
