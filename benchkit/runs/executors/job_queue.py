@@ -25,13 +25,8 @@ class JobQueue:
         """Runs under way at once, with those that wait."""
         tasks = list(dict.fromkeys(job.task for job in jobs))
         self._todo = sorted(jobs, key=lambda job: (tasks.index(job.task), *_priority(job)))
-        self._running: set[str] = set()
+        self._running: list[str] = []
         self._waiting: set[str] = set()
-
-    @property
-    def is_done(self) -> bool:
-        """Whether every run has ended."""
-        return not self._todo and not self._running
 
     def begin(self) -> Job | None:
         """Take the next run, which is under way from now on; None if there is no room or none."""
@@ -44,7 +39,7 @@ class JobQueue:
             independent = (i for i, job in enumerate(self._todo) if not shares_stages(job))
             choice = next(independent, 0)
         job = self._todo.pop(choice)
-        self._running.add(job.title)
+        self._running.append(job.title)
         return job
 
     def note(self, event: RunEvent) -> None:
@@ -57,7 +52,7 @@ class JobQueue:
 
     def end(self, job: Job) -> None:
         """Take note of a run that has ended."""
-        self._running.discard(job.title)
+        self._running.remove(job.title)
         self._waiting.discard(job.title)
 
 

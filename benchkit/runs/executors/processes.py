@@ -53,7 +53,7 @@ class _Execution:
         with limit_threads(self._threads):
             try:
                 self._begin(pool)
-                while not self._todo.is_done:
+                while self._jobs:
                     try:
                         message = self._messages.get(timeout=_SIGNAL_INTERVAL)
                     except Empty:

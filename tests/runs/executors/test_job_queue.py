@@ -77,10 +77,19 @@ def test_at_most_twice_as_many_runs_are_under_way_as_compute():
     assert begin_all(queue) == ["e"]
 
 
-def test_it_is_done_when_the_last_run_has_ended():
-    queue = JobQueue([EASE], workers=2)
+def test_events_of_a_run_that_has_ended_make_no_room():
+    queue = JobQueue([EASE, SASREC, SFT], workers=1)
     job = queue.begin()
-    assert not queue.is_done and queue.begin() is None
-    queue.note(stage("unknown", WAITING))  # of a run that has ended
     queue.end(job)
-    assert queue.is_done
+    queue.note(RunEvent("progress", job.title, WAITING))
+    assert len(begin_all(queue)) == 1
+
+
+def test_runs_of_one_name_are_counted_apart():
+    queue = JobQueue([EASE, EASE, SASREC], workers=2)
+    assert begin_all(queue) == ["sasrec", "ease"]
+    queue.end(EASE)
+    assert begin_all(queue) == ["ease"] and begin_all(queue) == []
+    queue.end(SASREC)
+    queue.end(EASE)
+    assert queue.begin() is None
