@@ -46,7 +46,7 @@ def test_a_run_says_that_it_waits_and_goes_on_when_the_other_is_done(tmp_path):
         thread.start()
         assert stages.waits.wait(10) and held == []
     thread.join(10)
-    assert held == [[WAITING]]
+    assert held == [[WAITING, "going on"]]
 
 
 def test_an_error_frees_the_lock(tmp_path):

@@ -12,6 +12,8 @@ WAITING = "waiting for another run"
 """The stage of a run that needs what another makes. It computes nothing meanwhile, so that whoever
 counts runs under way may let another one begin."""
 
+_RESUMED = "going on"  # shown at once: the next stage may be long in showing a step
+
 
 @contextmanager
 def lock_shared_result(path: Path, progress: Progress) -> Iterator[None]:
@@ -23,6 +25,8 @@ def lock_shared_result(path: Path, progress: Progress) -> Iterator[None]:
         progress.start(WAITING)
         progress.advance(0)
         lock.acquire()
+        progress.start(_RESUMED)
+        progress.advance(0)
     try:
         yield
     finally:

@@ -41,7 +41,8 @@ def text_ids(tokenizer: Any, text: str) -> list[int]:
     """Return the ids of a text that continues what stands before it: no token is put around it.
 
     Control tokens that are quoted in it (`control_tokens.quote`) are spelt. Ids of short texts are
-    remembered: titles come again in every history and list of candidates.
+    remembered: titles come again in every history and list of candidates. They are forgotten when
+    the tokenizer gets another number of tokens; no other change of it is noticed.
     """
     if not text:
         return []
@@ -143,13 +144,15 @@ def join_system_text(messages: Sequence[Message]) -> tuple[Message, ...]:
 
 def _ids_with_start(tokenizer: Any, text: str) -> list[int]:
     """Return the ids of a text with the tokens that start a sequence, without one that ends it."""
-    if text:
+    if unquote(text) != text:
         whole, bare = list(tokenizer.encode("x")), text_ids(tokenizer, "x")
         start = whole.index(bare[0]) if bare else 0
         return [*whole[:start], *text_ids(tokenizer, text)]
     ids = list(tokenizer.encode(text))
-    # A single added token opens the sequence, whatever it is.
-    return ids[:-1] if len(ids) > 1 and ids[-1] == tokenizer.eos_token_id else ids
+    bare = text_ids(tokenizer, text)
+    closed = len(ids) > len(bare) and ids[-1] == tokenizer.eos_token_id
+    # With nothing but one added token, it opens the sequence.
+    return ids[:-1] if closed and len(ids) > 1 else ids
 
 
 def continuation_ids(tokenizer: Any, text: str, end: bool) -> list[int]:

@@ -95,7 +95,7 @@ class Counting:
         return self.tokenizer.encode(text, **settings)
 
 
-def test_a_title_is_encoded_once_and_so_is_a_prompt_that_was_just_counted(plain):
+def test_a_title_is_encoded_once_and_a_prompt_that_was_counted_not_again(plain):
     counting = Counting(plain)
     first = tokenization.text_ids(counting, "ab")
     first.append(-1)  # what is returned belongs to the caller
@@ -104,7 +104,8 @@ def test_a_title_is_encoded_once_and_so_is_a_prompt_that_was_just_counted(plain)
     counted = tokenization.text_ids(counting, prompt)
     ids = tokenization.prompt_ids(counting, Prompt("p", (Message("user", prompt),)))
     assert ids == counted == plain.encode(prompt)
-    assert counting.encoded.count("ab") == counting.encoded.count(prompt) == 1
+    assert counting.encoded.count("ab") == 1
+    assert counting.encoded.count(prompt) == 2  # bare, and once with what opens a text
 
 
 def test_a_tokenizer_that_learns_a_token_forgets_how_texts_were_cut(plain):
@@ -119,6 +120,24 @@ def test_remembered_texts_are_bounded(plain, monkeypatch):
     for text in ("a", "b", "ab", "a b", "b a"):
         assert tokenization.text_ids(plain, text) == plain.encode(text, add_special_tokens=False)
     assert len(tokenization._known_texts[plain].short) <= 3
+
+
+@pytest.mark.parametrize("unknown", [None, "<s>"])
+def test_what_opens_a_prompt_is_kept_by_any_vocabulary(unknown):
+    """Also by one that cannot spell a letter, or spells it like what opens a text."""
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast
+
+    words = {"<s>": 0, "hello": 1, "world": 2}
+    options = {} if unknown is None else {"unk_token": unknown}
+    backend = Tokenizer(models.WordLevel(words, **options))
+    backend.pre_tokenizer = pre_tokenizers.Whitespace()
+    backend.post_processor = processors.TemplateProcessing(
+        single="<s> $A", special_tokens=[("<s>", 0)]
+    )
+    small = PreTrainedTokenizerFast(tokenizer_object=backend, bos_token="<s>")
+    prompt = Prompt("p", (Message("user", "hello world"),))
+    assert tokenization.prompt_ids(small, prompt) == [0, 1, 2]
 
 
 REFUSES = (

@@ -63,7 +63,8 @@ def print_plan(
     unknown = len(due) - len(known)
     if not known:
         if unknown:
-            text = f"Expected costs: unknown, no run on data of known size is like these {unknown}."
+            of_runs = "this run" if unknown == 1 else f"these {unknown} runs"
+            text = f"Expected costs of {of_runs}: unknown; nothing like that is on record."
             console.print(text, highlight=False, soft_wrap=True)
         return
     print_tables(console, [build_expected_table(known, unknown, jobs, threads, here)])

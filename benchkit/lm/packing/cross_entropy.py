@@ -10,6 +10,7 @@ def cross_entropy(states: Tensor, table: Tensor, target: Tensor) -> Tensor:
     """Compute the mean of -log softmax(states @ table.T)[target].
 
     Logits never exist as a whole, and each is computed once, with its gradient.
+    Both inputs have one dtype; autocast does not change it.
 
     Args:
         states: [n, hidden].

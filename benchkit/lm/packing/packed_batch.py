@@ -115,10 +115,10 @@ def pack_batch(
     width = max(len(prompt) for prompt in prompts) - 1
     size = max(sum(map(len, texts)) for texts in responses)
     shape = (len(prompts), width + size)
-    ids = np.full(shape, pad)
+    ids = np.full(shape, pad, dtype=np.int64)
     position = np.zeros(shape, dtype=np.int64)
-    target = np.full((len(prompts), size), pad)
-    block = np.full((len(prompts), size), -1)
+    target = np.full((len(prompts), size), pad, dtype=np.int64)
+    block = np.full((len(prompts), size), -1, dtype=np.int64)
     for row, (prompt, row_responses) in enumerate(zip(prompts, responses, strict=True)):
         length = len(prompt) - 1
         ids[row, :length] = prompt[:-1]
