@@ -150,7 +150,8 @@ class ListSampler:
     def _free_lists(
         self, model: Any, tasks: Sequence[RolloutTask], keys: Sequence[str], temperature: float
     ) -> list[tuple[Rollout, list[ListEntry]]]:
-        from benchkit.lm.sampling import UniformStreams, sample_completions
+        from benchkit.lm.sampling.completions import sample_completions
+        from benchkit.lm.sampling.token_draws import UniformStreams
 
         settings, tokenizer = self.settings, self.builder.tokenizer
         drawn = sample_completions(

@@ -13,7 +13,7 @@ from benchkit.lm.types import Completion, Decoding, FinishReason
 from benchkit.training.rl.rollouts import Rollout, RolloutSampler, RolloutTask
 
 if TYPE_CHECKING:
-    from benchkit.lm.sampling import TokenSample
+    from benchkit.lm.sampling.completions import TokenSample
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,9 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 from benchkit.lm import shared_prefix as sp
-from benchkit.lm.sampling import UniformStreams, sample_completions
-from tests.lm.test_sampling import Inverted
+from benchkit.lm.sampling.completions import sample_completions
+from benchkit.lm.sampling.token_draws import UniformStreams
+from tests.lm.sampling.test_completions import Inverted
 from tests.support.timing import in_turns
 from tests.support.tiny_models import tiny_model
 

@@ -72,7 +72,8 @@ class HFEngine:
         return cls(backbone.model, backbone.tokenizer, config, backbone.context)
 
     def generate(self, prompts: Sequence[Prompt], decoding: Decoding) -> Iterator[Generation]:
-        from benchkit.lm.sampling import UniformStreams, sample_completions
+        from benchkit.lm.sampling.completions import sample_completions
+        from benchkit.lm.sampling.token_draws import UniformStreams
 
         tokenizer = self.tokenizer
         # A stop that is one token ends an answer without looking at its text.

@@ -20,7 +20,7 @@ from benchkit.training.core.example_builder import ExampleBuilder
 from benchkit.types import Request, RunContext, Sample, Status
 
 if TYPE_CHECKING:
-    from benchkit.lm.sampling import TokenSample
+    from benchkit.lm.sampling.completions import TokenSample
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,8 @@ class RolloutSampler:
     def _sample_free(
         self, model: Any, tasks: Sequence[RolloutTask], keys: Sequence[str]
     ) -> list[list[Rollout]]:
-        from benchkit.lm.sampling import UniformStreams, sample_completions
+        from benchkit.lm.sampling.completions import sample_completions
+        from benchkit.lm.sampling.token_draws import UniformStreams
 
         settings, tokenizer = self.settings, self.builder.tokenizer
         completions = sample_completions(

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchkit.lm.sampling import TokenSample
+from benchkit.lm.sampling.completions import TokenSample
 from benchkit.lm.tokenization import end_of_turn
 from benchkit.training.rl.objective import GRPOObjective
 from benchkit.training.rl.rollouts import Rollout, RolloutTask

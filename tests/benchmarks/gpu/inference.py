@@ -11,7 +11,8 @@ from benchkit.lm import shared_prefix as sp
 from benchkit.lm.packing import Kernel
 from benchkit.lm.packing.kernels import force_kernel
 from benchkit.lm.prompts import load_template
-from benchkit.lm.sampling import UniformStreams, sample_completions
+from benchkit.lm.sampling.completions import sample_completions
+from benchkit.lm.sampling.token_draws import UniformStreams
 from benchkit.testing.fixtures import run_context
 from benchkit.training.core.example_builder import ExampleBuilder
 from benchkit.training.rl.rollouts import GRPOSettings, RolloutSampler, RolloutTask

@@ -157,7 +157,8 @@ def test_policy_critic_and_reference_start_alike_and_part(lora):
 
 def drawing(run, reward, answers=2):
     """Draw answers of two tokens; `reward` of a token."""
-    from benchkit.lm.sampling import UniformStreams, sample_completions
+    from benchkit.lm.sampling.completions import sample_completions
+    from benchkit.lm.sampling.token_draws import UniformStreams
 
     def draw(model, tasks, keys):
         drawn = sample_completions(

@@ -7,7 +7,8 @@ import pytest
 import torch
 from transformers import LogitsProcessor
 
-from benchkit.lm.sampling import UniformStreams, sample_completions, sample_tokens
+from benchkit.lm.sampling.completions import sample_completions
+from benchkit.lm.sampling.token_draws import UniformStreams, sample_tokens
 from tests.support.tiny_models import tiny_model
 
 PROMPTS = [list(range(3, 43)), list(range(50, 61)), [7]]

@@ -1,24 +1,24 @@
 """Draw answers from a model in this process: the prompt is computed once for all its answers.
 
-Each answer has its own stream of random numbers, one number a token, turned into a token by
-inverting the cumulative distribution. So an answer depends on its key alone, not on what else
-is in the batch, as it would with one generator for all.
+Its keys and values are also held once (`shared_prompt`), where the model's attention allows it.
 """
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from contextlib import nullcontext
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
-from transformers import DynamicCache
 
-from benchkit import seeds
 from benchkit.lm.architecture import is_recurrent, unwrap_peft
+from benchkit.lm.sampling.answer_cache import AnswerCache
+from benchkit.lm.sampling.shared_prompt import (
+    attend_to_prompts,
+    can_hold_prompts_once,
+    next_logits,
+)
+from benchkit.lm.sampling.token_draws import UniformStreams, sample_tokens
 
-_AHEAD = 64  # random numbers drawn at once for each answer
 _SHRINK = 0.6  # share of the answers still going on below which the others leave the batch
 
 
@@ -27,59 +27,6 @@ class TokenSample(NamedTuple):
 
     tokens: list[int]
     ended: bool
-
-
-@dataclass
-class UniformStreams:
-    """One stream of uniform random numbers an answer; prompt after prompt, n answers each."""
-
-    streams: list[np.random.Generator]
-    numbers: NDArray[np.float64]
-    n: int
-
-    @classmethod
-    def for_prompts(cls, keys: Sequence[str], n: int, seed: int) -> "UniformStreams":
-        """Return streams for n answers to each of the prompts named by `keys`."""
-        streams = [seeds.generator("sample", seed, key, draw) for key in keys for draw in range(n)]
-        return cls(streams, np.empty((len(streams), 0)), n)
-
-    def at_step(self, step: int) -> NDArray[np.float64]:
-        """Return [answers] the number for token `step` of each answer."""
-        while self.numbers.shape[1] <= step:
-            more = [stream.random(_AHEAD) for stream in self.streams]
-            self.numbers = np.concatenate([self.numbers, more], axis=1)
-        return self.numbers[:, step]
-
-
-def sample_tokens(
-    logits: Tensor, uniform: Tensor, temperature: float, top_p: float = 1.0, top_k: int = 0
-) -> Tensor:
-    """Return [rows] token ids; the most likely ones at temperature 0.
-
-    logits: [rows, vocabulary]. uniform: [rows] in [0, 1). top_k: only so many tokens, 0 for all;
-    top_p: then only the likeliest whose probability reaches it together (nucleus sampling,
-    Holtzman et al. 2020).
-    """
-    if temperature == 0:
-        return logits.argmax(dim=-1)
-    probability = (logits.double() / temperature).softmax(dim=-1)
-    if not top_k and top_p == 1:
-        return _invert_cdf(probability, uniform)
-    ordered, tokens = probability.sort(dim=-1, descending=True, stable=True)
-    if top_k:
-        ordered[:, top_k:] = 0
-        ordered = ordered / ordered.sum(dim=-1, keepdim=True)
-    before = ordered.cumsum(dim=-1) - ordered
-    ordered = ordered.masked_fill(before >= top_p, 0)  # the token that reaches top_p stays
-    return tokens.gather(-1, _invert_cdf(ordered, uniform)[:, None])[:, 0]
-
-
-def _invert_cdf(weight: Tensor, uniform: Tensor) -> Tensor:
-    cumulative = weight.cumsum(dim=-1)
-    # Times the total, because rounding may leave it below 1; and never beyond the last possible.
-    place = torch.searchsorted(cumulative, (uniform * cumulative[:, -1])[:, None], right=True)[:, 0]
-    last = weight.shape[-1] - 1 - (weight > 0).flip(-1).int().argmax(dim=-1)
-    return torch.minimum(place, last)
 
 
 @torch.inference_mode()
@@ -106,46 +53,66 @@ def sample_completions(
             model, prompts, uniforms, temperature, max_tokens, top_p, top_k, ends, stopped
         )
     device = next(model.parameters()).device
+    n = uniforms.n
     ids, mask = _left_padded(prompts, pad, device)
-    cache = DynamicCache(config=unwrap_peft(model).config)
+    shares = n > 1 and can_hold_prompts_once(model)
+    cache = AnswerCache(unwrap_peft(model).config, shares)
     position = (mask.cumsum(dim=-1) - 1).clamp(min=0)
     out = model(
         input_ids=ids, attention_mask=mask, position_ids=position, past_key_values=cache,
         use_cache=True, logits_to_keep=1,
     )  # fmt: skip
-    n = uniforms.n
-    if n > 1:
-        cache.batch_repeat_interleave(n)
+    cache.begin_answers(n, mask)
     logits = out.logits[:, -1].float().repeat_interleave(n, dim=0)
     mask = mask.repeat_interleave(n, dim=0)
     position = position[:, -1:].repeat_interleave(n, dim=0)
 
     answers: list[list[int]] = [[] for _ in range(len(prompts) * n)]
     ended = [False] * len(answers)
-    rows = list(range(len(answers)))  # the answers that are still in the batch
-    for step in range(max_tokens):
-        uniform = torch.from_numpy(uniforms.at_step(step)[rows]).to(device)
-        token = sample_tokens(logits, uniform, temperature, top_p, top_k)
-        for row, value in zip(rows, token.tolist(), strict=True):
-            if not ended[row]:
-                ended[row] = _extend(answers[row], value, ends, stopped)
-        going = [place for place, row in enumerate(rows) if not ended[row]]
-        if not going or step == max_tokens - 1:
-            break
-        if len(going) < _SHRINK * len(rows):
-            remaining = torch.tensor(going, device=device)
-            cache.batch_select_indices(remaining)
-            mask, position, token = mask[remaining], position[remaining], token[remaining]
-            rows = [rows[place] for place in going]
-        mask = torch.cat([mask, mask.new_ones(len(rows), 1)], dim=1)
-        position = position + 1
-        out = model(
-            input_ids=token[:, None], attention_mask=mask, position_ids=position,
-            past_key_values=cache, use_cache=True,
-        )  # fmt: skip
-        logits = out.logits[:, -1].float()
+    groups = [list(range(i * n, i * n + n)) for i in range(len(prompts))]  # answers in the batch
+    with attend_to_prompts(model) if shares else nullcontext():
+        for step in range(max_tokens):
+            rows = [row for group in groups for row in group]
+            uniform = torch.from_numpy(uniforms.at_step(step)[rows]).to(device)
+            token = sample_tokens(logits, uniform, temperature, top_p, top_k)
+            for row, value in zip(rows, token.tolist(), strict=True):
+                if not ended[row]:
+                    ended[row] = _extend(answers[row], value, ends, stopped)
+            if all(ended) or step == max_tokens - 1:
+                break
+            going = _still_going(groups, ended)
+            if sum(map(len, going.values())) < _SHRINK * len(rows):
+                groups, places = list(going.values()), {row: at for at, row in enumerate(rows)}
+                kept = torch.tensor([places[row] for group in groups for row in group])
+                kept = kept.to(device)
+                cache.keep(torch.tensor(list(going), device=device), kept)
+                mask, position, token = mask[kept], position[kept], token[kept]
+            mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
+            position = position + 1
+            if shares:
+                logits = next_logits(model, cache, token[:, None], position, mask)
+                continue
+            out = model(
+                input_ids=token[:, None], attention_mask=mask, position_ids=position,
+                past_key_values=cache, use_cache=True,
+            )  # fmt: skip
+            logits = out.logits[:, -1].float()
     drawn = [TokenSample(tokens, done) for tokens, done in zip(answers, ended, strict=True)]
     return [drawn[start : start + n] for start in range(0, len(drawn), n)]
+
+
+def _still_going(groups: Sequence[list[int]], ended: Sequence[bool]) -> dict[int, list[int]]:
+    """Return the answers to go on with, by the place of their prompt in `groups`.
+
+    Prompts whose answers have all ended are left out. The others have equally many answers, as a
+    batch needs: where some have ended, those that fill up.
+    """
+    going = {}
+    for place, group in enumerate(groups):
+        if not all(ended[row] for row in group):
+            going[place] = sorted(group, key=lambda row: ended[row])
+    width = max(sum(not ended[row] for row in group) for group in going.values())
+    return {place: group[:width] for place, group in going.items()}
 
 
 def _sample_uncached(

@@ -1,0 +1,1 @@
+"""Draw answers from a language model in this process."""
