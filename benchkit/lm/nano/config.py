@@ -59,10 +59,12 @@ class NanoConfig(BaseModel):
     """Weight decay of AdamW."""
     averaging: float = Field(default=0.99, ge=0, lt=1)
     """Decay per step of the running average of the weights."""
-    checks: PositiveInt = 12
+    checks: PositiveInt = 32
     """How often the validation loss is computed, at most."""
     patience: PositiveInt = 2
-    """Training ends after so many checks in a row without a lower loss."""
+    """Training ends after so many checks in a row that gain less than `least_gain`."""
+    least_gain: NonNegativeFloat = 0.01
+    """Nats by which a validation loss must be below the lowest before it."""
     validation_cases: int = Field(default=512, ge=0)
     """Cases of the validation loss, the first ones."""
     seed: int = 0

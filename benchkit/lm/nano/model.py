@@ -2,8 +2,13 @@
 
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from benchkit import seeds
 from benchkit.lm.nano.config import NanoConfig
+
+_VECTOR_SIZE = 0.06  # root of the mean square, beside .02 of random weights
 
 
 def init_nano_model(config: NanoConfig, tokenizer: Any) -> Any:
@@ -38,3 +43,18 @@ def init_nano_model(config: NanoConfig, tokenizer: Any) -> Any:
     torch.manual_seed(seeds.derive(config.seed, "nano", "weights") % 2**63)
     from_config: Any = AutoModelForCausalLM.from_config
     return from_config(model_config, attn_implementation="sdpa", dtype=torch.float32)
+
+
+def start_from_vectors(model: Any, tokens: NDArray[np.int64], vectors: NDArray[np.float32]) -> None:
+    """Add vectors, of mean square 1, to the random embeddings of tokens, in place.
+
+    Args:
+        model: From `init_nano_model`.
+        tokens: [m] token ids, each once.
+        vectors: [m, hidden].
+    """
+    import torch
+
+    table = model.get_input_embeddings().weight
+    with torch.no_grad():
+        table[torch.from_numpy(tokens)] += torch.from_numpy(_VECTOR_SIZE * vectors)

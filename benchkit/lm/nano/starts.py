@@ -11,7 +11,8 @@ import numpy as np
 
 from benchkit.lm.nano.config import NanoConfig
 from benchkit.lm.nano.corpus import NanoCorpus
-from benchkit.lm.nano.model import init_nano_model
+from benchkit.lm.nano.model import init_nano_model, start_from_vectors
+from benchkit.lm.nano.title_vectors import title_vectors
 from benchkit.lm.nano.training import NanoTrainingResult, train_nano
 from benchkit.types import Progress
 
@@ -46,10 +47,13 @@ def train_from_starts(
     validation there is one start.
     """
     limit = popularity_loss(corpus) - MARGIN if corpus.validation else None
+    vectors = title_vectors(corpus, config.hidden)
     results: list[NanoTrainingResult] = []
     for start in range(STARTS):
         seeded = config.model_copy(update={"seed": config.seed + start})
-        model = init_nano_model(seeded, tokenizer).to(device)
+        model = init_nano_model(seeded, tokenizer)
+        start_from_vectors(model, *vectors)
+        model = model.to(device)
         is_last = start == STARTS - 1
         results.append(train_nano(model, corpus, seeded, progress, None if is_last else limit))
         loss = results[-1].validation_loss

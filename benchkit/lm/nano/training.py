@@ -19,6 +19,7 @@ from benchkit.types import Progress
 
 _IGNORED = -100  # the label that cross_entropy leaves out
 _POOL = 64  # batches whose windows are sorted by size together
+_ENDS = 8  # ends of line for each one that a step learns from
 _TARGET_ROWS = 32  # validation histories in one forward pass
 _STEPS_PER_EPOCH = 32  # at least, until a step has so few tokens:
 _LEAST = 128
@@ -116,11 +117,25 @@ def last_hidden_states(model: Any, ids: Tensor) -> Tensor:
     return hidden
 
 
-def next_token_loss(model: Any, rows: Sequence[NDArray[np.int64]], eos: int) -> Tensor:
-    """Return the mean negative log-likelihood of all tokens of the rows but their first."""
+def next_token_loss(
+    model: Any,
+    rows: Sequence[NDArray[np.int64]],
+    eos: int,
+    rng: np.random.Generator | None = None,
+) -> Tensor:
+    """Return the mean negative log-likelihood of tokens of the rows but their first.
+
+    rng: draws which ends of line are among them, one in `_ENDS`; without it all are, and where
+    there is nothing else. They are half of all tokens, and nearly certain once a title is complete.
+    """
     head = model.get_output_embeddings().weight
     ids = pad_rows(rows, eos).to(head.device)
-    labels = pad_rows([row[1:] for row in rows], _IGNORED).to(head.device)
+    labels = pad_rows([row[1:] for row in rows], _IGNORED)
+    if rng is not None:
+        left_out = torch.from_numpy(rng.random(labels.shape) >= 1 / _ENDS) & (labels == eos)
+        if ((labels != _IGNORED) & ~left_out).any():
+            labels[left_out] = _IGNORED
+    labels = labels.to(head.device)
     has_label = labels != _IGNORED
     hidden = last_hidden_states(model, ids[:, :-1])[has_label]
     return cross_entropy(hidden, head, labels[has_label])
@@ -159,7 +174,8 @@ def train_nano(
     The learning rate rises over `warmup` steps and then stays: averaging does what a decay would,
     and at each check the average is as good as if training were to end there. The result is the
     average at the check with the lowest validation loss; training ends after `patience` checks in a
-    row without a lower one. Without validation the result is the average of the last step.
+    row that gain less than `least_gain`. Without validation the result is the average of the last
+    step.
 
     Args:
         model: What is trained, in place.
@@ -197,9 +213,9 @@ def train_nano(
             if corpus.validation:
                 score = nano_validation_loss(mean, corpus, config.context)
                 note += f" validation {score:.3f}"
-                since += 1
+                since = 0 if score < best_loss - config.least_gain else since + 1
                 if score < best_loss:
-                    best_loss, since = score, 0
+                    best_loss = score
                     best_weights = copy.deepcopy(mean.state_dict())
         progress.advance(1, note=note)
         gives_up = give_up_above is not None and best_loss > give_up_above
@@ -224,6 +240,7 @@ def _make_stepper(
 ) -> Callable[[Sequence[NDArray[np.int64]], int, int], Tensor]:
     """Return a function that takes a step, updates `mean`, and returns the loss on the CPU."""
     weights, averages = list(model.parameters()), list(mean.parameters())
+    rng = seeds.generator(config.seed, "nano", "ends of line")
     optimizer = torch.optim.AdamW(
         weights, config.learning_rate, (0.9, 0.99), weight_decay=config.weight_decay, fused=True
     )
@@ -231,7 +248,7 @@ def _make_stepper(
     def take_step(rows: Sequence[NDArray[np.int64]], eos: int, step: int) -> Tensor:
         for group in optimizer.param_groups:
             group["lr"] = config.learning_rate * min(1.0, step / config.warmup)
-        loss = next_token_loss(model, rows, eos)
+        loss = next_token_loss(model, rows, eos, rng)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(weights, 1.0)

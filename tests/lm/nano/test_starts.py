@@ -38,6 +38,7 @@ def train(monkeypatch):
 
         monkeypatch.setattr(starts, "train_nano", train_nano)
         monkeypatch.setattr(starts, "init_nano_model", lambda config, tokenizer: Model())
+        monkeypatch.setattr(starts, "start_from_vectors", lambda model, tokens, vectors: None)
         return calls
 
     return prepare

@@ -86,6 +86,28 @@ def test_the_loss_is_that_of_transformers_and_padding_does_not_count():
     assert loss == pytest.approx(total / 7, rel=1e-5)
 
 
+def test_one_end_of_line_in_eight_is_learnt_from(monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        training, "cross_entropy", lambda states, table, labels: seen.append(labels) or labels
+    )
+    rows = [np.array([5, 0] * 400), np.array([6, 0, 7])]
+    training.next_token_loss(tiny(), rows, 0, np.random.default_rng(0))
+    [labels] = seen
+    assert (labels == 5).sum() == 399 and (labels == 7).sum() == 1
+    assert 30 <= (labels == 0).sum() <= 72  # 401 / 8 = 50, and standard errors of 6.6
+
+
+def test_a_step_has_something_to_learn_from_where_there_are_only_ends_of_line():
+    rows = [np.array([5, 0]), np.array([6, 0])]
+    model = tiny()
+    every = float(training.next_token_loss(model, rows, 0).detach())
+    alone = [float(training.next_token_loss(model, [row], 0).detach()) for row in rows]
+    for seed in range(20):
+        loss = training.next_token_loss(model, rows, 0, np.random.default_rng(seed))
+        assert float(loss.detach()) in (every, *map(pytest.approx, alone))
+
+
 @pytest.mark.parametrize("architecture", ["qwen3", "gemma3_text"])
 def test_a_token_is_predicted_from_those_before_it(architecture):
     tokenizer = nano_tokenizer.train_nano_tokenizer({"A": 3}, pieces=0)
