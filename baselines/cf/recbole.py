@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
 
 from baselines.cf import recbole_data, recbole_models, recbole_shim
+from baselines.cf.recbole_faster import faster_class
 from baselines.cf.scoring import as_sequence, predict_candidates
 from benchkit.errors import ConfigError
 from benchkit.evaluation.validation_ndcg import mean_validation_ndcg
@@ -157,7 +158,8 @@ class RecBole:
         config = recbole_shim.make_config(self.config.model, settings)
         init_seed(config["seed"], reproducibility=True)
         loader = recbole_data.make_loader(config, data)
-        network = recbole_shim.model_class(self.config.model)(config, loader.dataset)
+        network_class = faster_class(recbole_shim.model_class(self.config.model))
+        network = network_class(config, loader.dataset)
         self._model: torch.nn.Module = network.to(config["device"])
         self._features = recbole_data.item_features(loader.dataset)
         pretrain = settings.get("train_stage") == "pretrain"
