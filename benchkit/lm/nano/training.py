@@ -23,6 +23,7 @@ _ENDS = 8  # ends of line for each one that a step learns from
 _TARGET_ROWS = 32  # validation histories in one forward pass
 _STEPS_PER_EPOCH = 32  # at least, until a step has so few tokens:
 _LEAST = 128
+_BETWEEN_CHECKS = 20  # steps, at least: over fewer, a gain says little
 
 
 class NanoTrainingResult(NamedTuple):
@@ -189,7 +190,7 @@ def train_nano(
         MethodError: The loss is not finite any more.
     """
     steps, size = plan_steps(corpus, config)
-    every = -(-steps // config.checks)
+    every = max(_BETWEEN_CHECKS, -(-steps // config.checks))
     rng = seeds.generator(config.seed, "nano", "windows")
     batches = window_batches(corpus, config.context, config.skip, size, rng)
     mean = copy.deepcopy(model).eval().requires_grad_(False)

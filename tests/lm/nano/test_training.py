@@ -138,3 +138,34 @@ def test_steps_follow_the_data():
     config = NanoConfig(skip=0.0)
     assert training.plan_steps(corpus([2], [[0] * 64]), config) == (60, 128)
     assert training.plan_steps(corpus([2], [[0] * 500] * 1000), config) == (2000, 1024)
+
+
+class Silent:
+    def start(self, what, total=None):
+        pass
+
+    def advance(self, steps=1, note=""):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("losses", "checks", "best"),
+    [
+        ([5.0, 4.0, 3.0, 2.0], 4, 2.0),
+        ([5.0, 4.0, 3.995, 3.991, 2.0], 4, 3.991),  # two in a row that gain less than .01
+        ([5.0, 4.0, 4.2, 3.9, 3.8], 5, 3.8),  # one alone does not end it
+        ([5.0, 4.0, 4.1, 4.2, 1.0], 4, 4.0),
+    ],
+)
+def test_training_ends_where_checks_gain_too_little(monkeypatch, losses, checks, best):
+    data = corpus([2] * 40, [[*range(40)] * 20] * 40, [(np.array([0, 1]), 2)])
+    config = QUICK.model_copy(
+        update={"epochs": 1000, "steps": 20 * len(losses), "checks": 100, "patience": 2}
+    )
+    feed = iter(losses)
+    monkeypatch.setattr(training, "nano_validation_loss", lambda *_: next(feed))
+    step = torch.zeros(())
+    monkeypatch.setattr(training, "_make_stepper", lambda *_: lambda *_args: step)
+    result = training.train_nano(tiny(), data, config, Silent())
+    assert result.steps == 20 * checks
+    assert result.validation_loss == best
