@@ -56,7 +56,7 @@ COMPARISONS = (
     ),
     Comparison(
         "score 30 titles after one prompt by `vllm serve`", "each title with the prompt, vLLM",
-        "served_scoring.json", _served("served, scale-out"), 7,
+        "served_scoring.json", _served("served, scale-out"), 8,
     ),
     Comparison(
         "train preferences on a long prompt", "both answers with the prompt, own loop",

@@ -43,12 +43,12 @@ METRIC = "vllm:prompt_tokens_by_source"
 
 
 def questions(folder: Path) -> tuple[list[Prompt], list[list[str]]]:
-    """Prompts of SIZES tokens and candidates, some of which begin alike; the first warms up."""
+    """Prompts of SIZES tokens and candidates, some of which begin alike; one before warms up."""
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(folder)
     prompts, candidates = [], []
-    for number, size in enumerate((300, *SIZES)):
+    for number, size in enumerate((SIZES[0], *SIZES)):
         draw = random.Random(number)
         text = "\n".join(titles(size // 5, draw))
         prompt = Prompt(f"p{number}", (Message("user", text),))

@@ -92,6 +92,28 @@ def test_samples_are_those_of_repeated_prompts(kind: str, monkeypatch: pytest.Mo
     assert shared == repeated
 
 
+def test_an_adapter_is_read_with_one_copy_of_the_prompt(monkeypatch: pytest.MonkeyPatch) -> None:
+    peft = pytest.importorskip("peft")
+    base = tiny_model("qwen3")
+    ask: dict[str, Any] = {"temperature": 1.0, "max_tokens": 20}
+    plain = sample_completions(base, PROMPTS, UniformStreams.for_prompts(KEYS, 4, 7), **ask)
+    config = peft.LoraConfig(target_modules=["q_proj", "v_proj"], init_lora_weights=False)
+    model = peft.get_peft_model(base, config).eval()
+    assert can_hold_prompts_once(model)
+    shared = sample_completions(model, PROMPTS, UniformStreams.for_prompts(KEYS, 4, 7), **ask)
+    monkeypatch.setattr(completions, "can_hold_prompts_once", lambda _model: False)
+    repeated = sample_completions(model, PROMPTS, UniformStreams.for_prompts(KEYS, 4, 7), **ask)
+    assert shared == repeated != plain
+
+
+def test_half_precision_stays_half_precision() -> None:
+    model = tiny_model("gemma3").to(torch.bfloat16)
+    [answers] = sample_completions(
+        model, PROMPTS[:1], UniformStreams.for_prompts(["a"], 4, 7), temperature=1.0, max_tokens=20
+    )
+    assert [len(answer.tokens) for answer in answers] == [20] * 4
+
+
 def test_a_prompt_leaves_the_batch_with_its_last_answer() -> None:
     model = tiny_model("qwen3")
     alone = [
