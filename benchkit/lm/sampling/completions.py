@@ -46,7 +46,7 @@ def sample_completions(
     """Return `uniforms.n` answers to each prompt (token ids), in draw order.
 
     ends: tokens that end an answer. stopped: whether an answer is to end after its last token,
-    which is then kept. A recurrent model reads the whole text again for each token.
+    which is then remaining. A recurrent model reads the whole text again for each token.
     """
     if is_recurrent(model):
         return _sample_uncached(
@@ -83,10 +83,10 @@ def sample_completions(
             going = _still_going(groups, ended)
             if sum(map(len, going.values())) < _SHRINK * len(rows):
                 groups, places = list(going.values()), {row: at for at, row in enumerate(rows)}
-                kept = torch.tensor([places[row] for group in groups for row in group])
-                kept = kept.to(device)
-                cache.keep(torch.tensor(list(going), device=device), kept)
-                mask, position, token = mask[kept], position[kept], token[kept]
+                remaining = torch.tensor([places[row] for group in groups for row in group])
+                remaining = remaining.to(device)
+                cache.keep(torch.tensor(list(going), device=device), remaining)
+                mask, position, token = mask[remaining], position[remaining], token[remaining]
             mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
             position = position + 1
             if shares:
