@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from scipy.sparse.linalg import ArpackNoConvergence, eigsh
 
 from benchkit.lm.nano import title_vectors as module
 from benchkit.lm.nano import tokenizer as nano_tokenizer
@@ -85,6 +86,37 @@ def test_more_columns_than_titles_are_zero():
     _, vectors = title_vectors(corpus([5, 6, 7], [[0, 0, 0, 0], [1, 2] * 4]), 8)
     assert not vectors[:, 2:].any()
     assert vectors[:, 0].any()
+
+
+def test_of_many_titles_those_with_most_co_occurrences_have_vectors(monkeypatch):
+    monkeypatch.setattr(module, "_MOST", 3)
+    tokens, vectors = title_vectors(corpus(range(5, 11), [[0] * 9, [1, 2] * 5, [3, 4], [5]]), 2)
+    assert tokens.tolist() == list(range(5, 11))
+    assert vectors[:3].any(axis=1).all()
+    assert not vectors[3:].any()
+    assert np.mean(vectors[:3] ** 2) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("some", [True, False])
+def test_eigenvectors_that_do_not_converge_are_left_out(monkeypatch, some):
+    data = corpus(range(5, 25), [np.random.default_rng(0).integers(20, size=200)])
+    _, expected = title_vectors(data, 4)
+
+    def stops_early(table, k, **options):
+        values, factors = eigsh(table, k=k, **options)
+        error = ArpackNoConvergence("no convergence", values[k // 2 :], factors[:, k // 2 :])
+        if not some:
+            error = ArpackNoConvergence("no convergence", values[:0], factors[:, :0])
+        raise error
+
+    monkeypatch.setattr(module, "eigsh", stops_early)
+    _, vectors = title_vectors(data, 4)
+    if not some:
+        assert not vectors.any()
+        return
+    ratio = vectors[0, 0] / expected[0, 0]
+    np.testing.assert_allclose(vectors[:, :2], ratio * expected[:, :2], atol=1e-4)
+    assert not vectors[:, 2:].any()
 
 
 def test_the_same_histories_give_the_same_vectors():

@@ -99,8 +99,8 @@ def test_more_items_of_each_user_mean_fewer_epochs_with_nano(tmp_path, lengths, 
         method = SFT(SFT.Config.model_validate({"train_rationale": True, **values}))
         return method.resolve_training_config(method.config.train, run, view).epochs
 
-    assert epochs() == 16 / examples
-    assert epochs(targets=1) == 16
+    assert epochs() == 8 / examples
+    assert epochs(targets=1) == 8
     assert epochs(train={"epochs": 3}) == 3
 
 
