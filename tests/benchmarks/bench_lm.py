@@ -21,7 +21,7 @@ from tests.lm.sampling.test_completions import Inverted
 from tests.support.timing import in_turns
 from tests.support.tiny_models import tiny_model
 
-ROUNDS = 5
+ROUNDS = 9
 SHAPE = {
     "hidden_size": 256, "intermediate_size": 768, "num_hidden_layers": 4,
     "num_attention_heads": 4, "vocab_size": 4096,

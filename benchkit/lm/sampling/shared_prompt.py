@@ -21,16 +21,20 @@ from benchkit.lm.sampling.answer_cache import AnswerCache, SharedPromptLayer
 
 ATTENTION_NAME = "benchkit_shared_prompt"
 _USUAL = ("sdpa", "flash_attention_2", "flash_attention_3")
+_KINDS = {"full_attention", "sliding_attention"}  # of layers
 
 
 def can_hold_prompts_once(model: Any) -> bool:
     """Return whether answers of a model can read one copy of their prompt.
 
-    Attention with soft caps or sinks needs more than `attend_to_prompt_and_answer` computes.
+    Attention with soft caps or sinks needs more than `attend_to_prompt_and_answer` computes, and
+    that in chunks another mask than `_mask` makes.
     """
     causal = unwrap_peft(model)
+    config = causal.config.get_text_config()
     usual = causal.config._attn_implementation in _USUAL
-    capped = getattr(causal.config.get_text_config(), "attn_logit_softcapping", None)
+    usual = usual and set(getattr(config, "layer_types", None) or ()) <= _KINDS
+    capped = getattr(config, "attn_logit_softcapping", None)
     has_sinks = any(hasattr(module, "sinks") for module in causal.modules())
     return usual and not capped and not has_sinks and can_share_prefix(model)
 
@@ -59,6 +63,8 @@ def next_logits(
         mask: [rows, tokens] of prompts and answers, where prompts are padded on the left.
     """
     causal = unwrap_peft(model)
+    if cache.hidden is None:  # nothing to hide: no mask need be made of it for each layer
+        mask = None
     out = causal.get_decoder()(
         input_ids=tokens, attention_mask=mask, position_ids=positions, past_key_values=cache,
         use_cache=True, answer_cache=cache,
@@ -94,11 +100,11 @@ def attend_to_prompt_and_answer(
         x = x.reshape(prompts, groups, n, shared, -1).transpose(1, 2)
         return x.reshape(rows, groups, shared, -1)
 
-    query = query.reshape(rows, groups, shared, d)
-    to_prompt = (by_prompt(query) @ prompt[0].transpose(-1, -2)).float() * scaling
+    query = query.reshape(rows, groups, shared, d) * scaling
+    to_prompt = (by_prompt(query) @ prompt[0].transpose(-1, -2)).float()
     if hidden is not None:
         to_prompt = to_prompt.masked_fill(hidden[:, None, None], -torch.inf)
-    to_answer = by_prompt((query @ answer[0].transpose(-1, -2)).float() * scaling)
+    to_answer = by_prompt((query @ answer[0].transpose(-1, -2)).float())
     weights = torch.cat([to_prompt, to_answer], dim=-1).softmax(dim=-1).to(query.dtype)
     out = by_row(weights[..., :length] @ prompt[1]) + by_row(weights[..., length:]) @ answer[1]
     return out.reshape(rows, heads, 1, -1)
@@ -131,5 +137,17 @@ def _attention(
     return out.transpose(1, 2).contiguous(), None
 
 
+def _mask(*, q_length: int, attention_mask: Tensor | None = None, **kwargs: Any) -> Tensor | None:
+    """Return the mask of a kind of layer, as transformers' interface wants it.
+
+    A single token sees all that a cache holds, also of a window, which keeps no more than it spans:
+    without padding no mask is needed, and making one takes as long as attending.
+    """
+    if q_length == 1 and attention_mask is None:
+        return None
+    mask: Tensor | None = sdpa_mask(q_length=q_length, attention_mask=attention_mask, **kwargs)
+    return mask
+
+
 AttentionInterface.register(ATTENTION_NAME, _attention)
-AttentionMaskInterface.register(ATTENTION_NAME, sdpa_mask)
+AttentionMaskInterface.register(ATTENTION_NAME, _mask)

@@ -52,7 +52,7 @@ def test_attention_is_that_over_repeated_keys(groups: int, padding: int) -> None
 
 
 @pytest.mark.parametrize("kind", ["qwen3", "llama", "gemma3"])
-@pytest.mark.parametrize("prompts", [PROMPTS, PROMPTS[:1]])
+@pytest.mark.parametrize("prompts", [PROMPTS, PROMPTS[:1], PROMPTS[2:]])
 def test_logits_are_those_of_repeated_prompts(kind: str, prompts: list[list[int]]) -> None:
     model, n, steps = tiny_model(kind), 3, 20
     assert can_hold_prompts_once(model)
@@ -135,6 +135,9 @@ def test_models_that_attend_in_another_way_repeat_their_prompts() -> None:
     capped = tiny_model("qwen3")
     capped.config.attn_logit_softcapping = 50.0
     assert not can_hold_prompts_once(capped)
+    chunked = tiny_model("qwen3")
+    chunked.config.layer_types = ["chunked_attention", "full_attention"]
+    assert not can_hold_prompts_once(chunked)
     eager = tiny_model("qwen3")
     eager.set_attn_implementation("eager")
     assert not can_hold_prompts_once(eager)
