@@ -131,13 +131,8 @@ class RecommenderContract:
         self, fitted: Recommender, requests_: list[Request], dataset: PreparedDataset
     ) -> None:
         whole = self.samples(fitted, requests_, dataset)
-        changes = []
-        for request, answer in zip(requests_[:6], whole, strict=False):
-            [alone] = self.samples(fitted, [request], dataset)
-            assert len(alone.samples) == len(answer.samples)
-            changes += [a != b for a, b in zip(alone.samples, answer.samples, strict=True)]
-        # A random number may lie within rounding of the edge between two tokens: once is chance.
-        assert sum(changes) <= 1
+        single = [self.samples(fitted, [request], dataset)[0] for request in requests_[:6]]
+        assert [a.samples for a in single] == [a.samples for a in whole[:6]]
 
     def test_the_same_seed_gives_the_same_answers(
         self, fitted: Recommender, requests_: list[Request], dataset: PreparedDataset

@@ -41,6 +41,14 @@ def _served(route: str) -> Callable[[Any], list[float]]:
     return lambda found: [row["speedup"] for row in found["rows"] if row["route"] == route]
 
 
+def _grpo(asks_search: bool) -> Callable[[Any], list[float]]:
+    return lambda found: [
+        row["trl_over_own"]
+        for name, row in found["rows"].items()
+        if name.endswith("/query") == asks_search
+    ]
+
+
 COMPARISONS = (
     Comparison(
         "score 30 titles after one prompt", "each title with the prompt, transformers",
@@ -67,8 +75,11 @@ COMPARISONS = (
         _preference("trl / shared, cached"), 7,
     ),
     Comparison(
-        "a step of GRPO and its kin", "TRL's GRPO", "grpo.json",
-        lambda found: [row["trl_over_own"] for row in found["rows"].values()], 1,
+        "a step of GRPO and its kin", "TRL's GRPO", "grpo.json", _grpo(asks_search=False), 2,
+    ),
+    Comparison(
+        "a step of Rec-R1 that asks a search engine", "TRL's GRPO", "grpo.json",
+        _grpo(asks_search=True), 1,
     ),
     Comparison(
         "train SASRec on MovieLens 100K (processor time)", "RecTools", "sasrec_family.json",
