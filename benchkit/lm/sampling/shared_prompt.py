@@ -27,16 +27,18 @@ _KINDS = {"full_attention", "sliding_attention"}  # of layers
 def can_hold_prompts_once(model: Any) -> bool:
     """Return whether answers of a model can read one copy of their prompt.
 
-    Attention with soft caps or sinks needs more than `attend_to_prompt_and_answer` computes, and
-    that in chunks another mask than `_mask` makes.
+    Attention with soft caps or sinks needs more than `attend_to_prompt_and_answer` computes, that
+    in chunks another mask than `_mask` makes, and layers that read the keys of another layer
+    (Gemma 3n) have no prompt of their own.
     """
     causal = unwrap_peft(model)
     config = causal.config.get_text_config()
     usual = causal.config._attn_implementation in _USUAL
     usual = usual and set(getattr(config, "layer_types", None) or ()) <= _KINDS
-    capped = getattr(config, "attn_logit_softcapping", None)
+    for setting in ("attn_logit_softcapping", "num_kv_shared_layers"):
+        usual = usual and not getattr(config, setting, None)
     has_sinks = any(hasattr(module, "sinks") for module in causal.modules())
-    return usual and not capped and not has_sinks and can_share_prefix(model)
+    return usual and not has_sinks and can_share_prefix(model)
 
 
 @contextmanager

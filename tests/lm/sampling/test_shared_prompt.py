@@ -132,9 +132,10 @@ def test_a_prompt_leaves_the_batch_with_its_last_answer() -> None:
 
 def test_models_that_attend_in_another_way_repeat_their_prompts() -> None:
     assert not can_hold_prompts_once(other_model("bloom", 60))
-    capped = tiny_model("qwen3")
-    capped.config.attn_logit_softcapping = 50.0
-    assert not can_hold_prompts_once(capped)
+    for setting, value in (("attn_logit_softcapping", 50.0), ("num_kv_shared_layers", 1)):
+        model = tiny_model("qwen3")
+        setattr(model.config, setting, value)
+        assert not can_hold_prompts_once(model)
     chunked = tiny_model("qwen3")
     chunked.config.layer_types = ["chunked_attention", "full_attention"]
     assert not can_hold_prompts_once(chunked)
