@@ -2,7 +2,7 @@
 
 A text is the last five titles, the item, and the template teacher's rationale, for each user's last
 training item and two others. Before means float32; now means what the processor multiplies
-fastest, with means over tokens in float32.
+fastest.
 """
 
 import argparse
