@@ -1,5 +1,9 @@
 """BERT in bytes: rounding by hand, and a small model beside the same model in float32."""
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -10,6 +14,7 @@ from hypothesis import given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 
 from benchkit.lm.teachers import int8_bert  # noqa: E402
+from benchkit.lm.teachers.encoder import fastest_precision  # noqa: E402
 from benchkit.lm.teachers.int8_bert import Int8Bert, round_linear  # noqa: E402
 
 
@@ -109,7 +114,103 @@ def test_what_a_thread_raises_is_raised(bert):
         Int8Bert(bert).encode([[1, 2], [40]], threads=2)  # no such token
 
 
+def test_nothing_more_is_begun_after_an_error(bert, monkeypatch):
+    monkeypatch.setattr(int8_bert, "_PIECE", 1)  # each text alone, the longest first
+    begun = []
+    compute = Int8Bert._directions
+
+    def count(self, texts, buffers):
+        begun.append(len(texts[0]))
+        return compute(self, texts, buffers)
+
+    monkeypatch.setattr(Int8Bert, "_directions", count)
+    with pytest.raises(IndexError):
+        Int8Bert(bert).encode([[40, 40], *[[1]] * 50], threads=1)
+    assert begun == [2]
+
+
+def test_nothing_more_is_begun_after_an_interrupt(bert, monkeypatch):
+    monkeypatch.setattr(int8_bert, "_PIECE", 1)
+    begun = []
+    interrupted = Event()
+
+    def compute(self, texts, buffers):
+        begun.append(texts)
+        interrupted.wait(10)
+        return np.zeros((1, 32))
+
+    class InterruptedPool(ThreadPoolExecutor):
+        def map(self, work, threads):
+            for thread in threads:
+                self.submit(work, thread)
+            raise KeyboardInterrupt
+
+        def __exit__(self, *reason):
+            interrupted.set()
+            return super().__exit__(*reason)
+
+    monkeypatch.setattr(Int8Bert, "_directions", compute)
+    monkeypatch.setattr(int8_bert, "ThreadPoolExecutor", InterruptedPool)
+    with pytest.raises(KeyboardInterrupt):
+        Int8Bert(bert).encode([[1]] * 50, threads=2)
+    assert len(begun) <= 2
+
+
+def test_all_but_the_rounding_is_exact(bert, monkeypatch):
+    def multiply(self, states, layer, memory):
+        return states @ (layer.weight.float() * layer.scale) + layer.bias
+
+    monkeypatch.setattr(int8_bert._Buffers, "_multiply", multiply)
+    rounded = build_bert()
+    with torch.no_grad():
+        for layer in rounded.encoder.layer:
+            for module in layer.modules():
+                if isinstance(module, torch.nn.Linear):
+                    part = round_linear(module.weight, module.bias)
+                    module.weight.copy_((part.weight.float() * part.scale).t())
+    vectors = Int8Bert(bert).encode(TEXTS, threads=1)
+    np.testing.assert_allclose(vectors, exact_directions(rounded, TEXTS), atol=1e-5)
+
+
+def test_another_default_format_changes_nothing(bert):
+    vectors = Int8Bert(bert).encode(TEXTS, threads=2)
+    torch.set_default_dtype(torch.float64)
+    try:
+        np.testing.assert_array_equal(Int8Bert(bert).encode(TEXTS, threads=2), vectors)
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
 @pytest.mark.parametrize("options", [{"hidden_act": "relu"}, {"is_decoder": True}])
 def test_another_model_is_refused(options):
-    with pytest.raises(ValueError, match="an encoder of BERT with GELU"):
+    with pytest.raises(ValueError, match="a BERT with GELU in float32"):
         Int8Bert(build_bert(**options))
+
+
+def test_a_model_in_another_format_is_refused():
+    with pytest.raises(ValueError, match="bfloat16"):
+        Int8Bert(build_bert().bfloat16())
+
+
+@pytest.mark.parametrize(
+    ("checks", "product", "precision"),
+    [
+        ({"_is_vnni_supported": True, "_is_amx_tile_supported": False}, torch.mm, "int8"),
+        ({"_is_amx_tile_supported": True}, torch.mm, "int8"),
+        ({"_is_vnni_supported": False, "_is_amx_tile_supported": False}, torch.mm, "float32"),
+        ({}, torch.mm, "float32"),  # a PyTorch that does not know them
+        ({"_is_vnni_supported": True}, lambda a, b: (a @ b).short(), "float32"),  # 16 bits
+        ({"_is_vnni_supported": True}, None, "float32"),
+    ],
+)
+def test_bytes_are_for_processors_that_multiply_them(checks, product, precision, monkeypatch):
+    def multiply(a, b):
+        return product(a.int(), b.int())
+
+    names = {name: lambda answer=answer: answer for name, answer in checks.items()}
+    monkeypatch.setattr(torch, "cpu", SimpleNamespace(**names))
+    if product is None:
+        monkeypatch.delattr(torch, "_int_mm")
+    else:
+        monkeypatch.setattr(torch, "_int_mm", multiply)
+    assert fastest_precision() == precision
