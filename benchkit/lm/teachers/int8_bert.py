@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _LEVELS = 127  # of either sign in a signed byte
-_PIECE = 800  # tokens that are computed together: 17 MB of buffers a thread for MiniLM
+_PIECE = 800  # tokens that are computed together: 16 MB of buffers a thread for MiniLM
 
 
 @dataclass(frozen=True)
@@ -66,31 +66,26 @@ class _Layer:
 class _Buffers:
     """Memory for one piece of text, used again by every layer of every piece."""
 
-    def __init__(self, rows: int, width: int, size: int) -> None:
+    def __init__(self, rows: int, width: int) -> None:
         import torch
 
-        self._wide = torch.empty(rows * width, dtype=torch.float32)
-        self._narrow = torch.empty(rows * size, dtype=torch.float32)
+        self._outputs = torch.empty(rows * width, dtype=torch.float32)
         self._scaled = torch.empty(rows * width, dtype=torch.float32)
         self._sums = torch.empty(rows * width, dtype=torch.int32)
         self._bytes = torch.empty(rows * width, dtype=torch.int8)
 
-    def wide(self, states: "Tensor", layer: Int8Linear) -> "Tensor":
-        """Return [m, n] float32 outputs of a layer for [m, k] states, valid until the next call."""
-        return self._multiply(states, layer, self._wide)
+    def multiply(self, states: "Tensor", layer: Int8Linear) -> "Tensor":
+        """Return [m, n] float32 outputs of a layer for [m, k] states, valid until the next call.
 
-    def narrow(self, states: "Tensor", layer: Int8Linear) -> "Tensor":
-        """Do as `wide`, in memory of its own, so that the last result of `wide` stays valid."""
-        return self._multiply(states, layer, self._narrow)
-
-    def _multiply(self, states: "Tensor", layer: Int8Linear, memory: "Tensor") -> "Tensor":
+        The states may be the last outputs: they are rounded before these are written over.
+        """
         import torch
 
         rows, (inputs, outputs) = len(states), layer.weight.shape
         scaled = self._scaled[: rows * inputs].view(rows, inputs)
         rounded = self._bytes[: rows * inputs].view(rows, inputs)
         sums = self._sums[: rows * outputs].view(rows, outputs)
-        out = memory[: rows * outputs].view(rows, outputs)
+        out = self._outputs[: rows * outputs].view(rows, outputs)
         scale = _largest(states).div_(_LEVELS)
         torch.div(states, scale, out=scaled)
         rounded.copy_(scaled.round_())
@@ -128,14 +123,15 @@ class Int8Bert:
 
         Args:
             texts: Token ids, with what the tokenizer puts around them.
-            threads: So many pieces are computed at a time. PyTorch itself should use one thread.
+            threads: Number of pieces computed at a time, each in a thread of Python. PyTorch itself
+                should use one.
         """
         vectors = np.empty((len(texts), self._size), dtype=np.float32)
         pieces = deque(_pieces([len(text) for text in texts]))
         most = max((len(piece) * len(texts[piece[0]]) for piece in pieces), default=0)
 
         def work(_: int) -> None:
-            buffers = _Buffers(most, self._width, self._size)
+            buffers = _Buffers(most, self._width)
             while True:
                 try:
                     piece = pieces.popleft()
@@ -175,24 +171,25 @@ class Int8Bert:
         from torch.nn.functional import scaled_dot_product_attention
 
         shape = (-1, length, 3, self._heads, self._size // self._heads)
-        parts = buffers.wide(states, layer.projections).view(shape)
+        parts = buffers.multiply(states, layer.projections).view(shape)
         queries, keys, values = parts.permute(2, 0, 3, 1, 4)
         mixed = scaled_dot_product_attention(queries, keys, values)
         mixed = mixed.transpose(1, 2).reshape(len(states), self._size)
-        states = layer.attention_norm(buffers.narrow(mixed, layer.attended).add_(states))
-        wide = torch.ops.aten.gelu_(buffers.wide(states, layer.widened))
-        return layer.output_norm(buffers.narrow(wide, layer.narrowed).add_(states))
+        states = layer.attention_norm(buffers.multiply(mixed, layer.attended).add_(states))
+        wide = torch.ops.aten.gelu_(buffers.multiply(states, layer.widened))
+        return layer.output_norm(buffers.multiply(wide, layer.narrowed).add_(states))
 
 
 def multiplies_bytes_exactly() -> bool:
     """Return whether PyTorch's product of bytes is exact here.
 
-    Old versions of PyTorch, and oneDNN when it is told to use older instructions, add in 16 bits.
+    Old versions of PyTorch, and oneDNN without VNNI, add pairs of products in 16 bits, which
+    saturate.
     """
     import torch
 
     rows = torch.full((32, 64), _LEVELS, dtype=torch.int8)
-    rows[1::2] = -_LEVELS
+    rows[1::2] = -_LEVELS  # so that sums saturate at either end
     try:
         product = torch._int_mm(rows, rows.t())
     except (AttributeError, RuntimeError):  # an operation that this PyTorch lacks

@@ -2,7 +2,9 @@
 
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 
 import numpy as np
 import pytest
@@ -88,15 +90,30 @@ def test_int8_keeps_the_directions_of_minilm(installed):
 
 
 @pytest.mark.slow
-def test_two_encoders_at_a_time_leave_the_number_of_threads(installed):
+def test_a_call_beside_another_finds_all_threads(installed, monkeypatch):
     import torch
 
+    threads_of_calls, inside = [], Event()
+
+    def encode(self, texts, threads):
+        threads_of_calls.append(threads)
+        inside.set()
+        time.sleep(0.5)
+        return np.zeros((len(texts), 384), dtype=np.float32)
+
+    monkeypatch.setattr(encoder.Int8Bert, "encode", encode)
     before = torch.get_num_threads()
-    with ThreadPoolExecutor(3) as pool:
-        rows = list(pool.map(MiniLMEncoder("int8").encode, [["green tea"], ["motor oil"], []]))
-        assert pool.submit(torch.get_num_threads).result() == before
-    assert [len(row) for row in rows] == [1, 1, 0]
-    assert torch.get_num_threads() == before
+    torch.set_num_threads(2)
+    try:
+        with ThreadPoolExecutor(2) as pool:
+            first = pool.submit(MiniLMEncoder("int8").encode, ["green tea"])
+            assert inside.wait(60)
+            second = pool.submit(MiniLMEncoder("int8").encode, ["motor oil"])
+            assert len(first.result()) == len(second.result()) == 1
+        assert threads_of_calls == [2, 2]
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
 
 
 @pytest.mark.parametrize("precision", ["float32", "int8"])

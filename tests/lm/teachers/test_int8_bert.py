@@ -59,13 +59,16 @@ def test_weights_are_rounded_to_127_steps_of_each_output():
     assert layer.weight.t().tolist() == [[64, -127], [0, 0], [127, 64]]  # 63.5 to the even number
     assert layer.scale[[0, 2]].tolist() == pytest.approx([2 / 127, 0.5 / 127])
     assert layer.bias.tolist() == [1.0, 2.0, 3.0]
+    assert (layer.scale > 0).all()  # of the zeros, too: one divides by it
+    small = round_linear(torch.tensor([[1e-4, -5e-5]]), torch.zeros(1))
+    assert small.weight.flatten().tolist() == [127, -64]
 
 
 def test_a_layer_multiplies_by_the_rounded_weights():
     # 1 and -2 are -63.5 and 127 steps of 2/127, rounded to -64 and 127; the row of zeros stays 0.
     layer = round_linear(torch.tensor([[2.0, -1.0]]), torch.tensor([10.0]))
     states = torch.tensor([[-1.0, 2.0], [0.0, 0.0]])
-    outputs = int8_bert._Buffers(rows=2, width=4, size=1).wide(states, layer)
+    outputs = int8_bert._Buffers(rows=2, width=4).multiply(states, layer)
     by_hand = 10 + (127 * -64 + -64 * 127) * (2 / 127) * (2 / 127)
     assert outputs.flatten().tolist() == pytest.approx([by_hand, 10.0])
 
@@ -90,6 +93,12 @@ def test_a_text_has_one_direction_in_any_company(threads, order, kept):
     rows = order[:kept]
     vectors = encoder.encode([TEXTS[row] for row in rows], threads)
     np.testing.assert_allclose(vectors, alone[rows], atol=2e-6)
+
+
+def test_inner_layers_may_be_wider_than_all_projections():
+    wide = build_bert(intermediate_size=128)
+    vectors = Int8Bert(wide).encode(TEXTS, threads=1)
+    assert (vectors * exact_directions(wide, TEXTS)).sum(axis=1).min() > 0.99
 
 
 def test_texts_of_one_length_are_cut_into_pieces(bert, monkeypatch):
@@ -157,10 +166,10 @@ def test_nothing_more_is_begun_after_an_interrupt(bert, monkeypatch):
 
 
 def test_all_but_the_rounding_is_exact(bert, monkeypatch):
-    def multiply(self, states, layer, memory):
+    def multiply(self, states, layer):
         return states @ (layer.weight.float() * layer.scale) + layer.bias
 
-    monkeypatch.setattr(int8_bert._Buffers, "_multiply", multiply)
+    monkeypatch.setattr(int8_bert._Buffers, "multiply", multiply)
     rounded = build_bert()
     with torch.no_grad():
         for layer in rounded.encoder.layer:
@@ -200,6 +209,7 @@ def test_a_model_in_another_format_is_refused():
         ({"_is_vnni_supported": False, "_is_amx_tile_supported": False}, torch.mm, "float32"),
         ({}, torch.mm, "float32"),  # a PyTorch that does not know them
         ({"_is_vnni_supported": True}, lambda a, b: (a @ b).short(), "float32"),  # 16 bits
+        ({"_is_vnni_supported": True}, lambda a, b: (a @ b).clamp(min=-32768), "float32"),
         ({"_is_vnni_supported": True}, None, "float32"),
     ],
 )
